@@ -1,0 +1,1 @@
+//! The plugin protocol of Longshore: generated types, Arrow framing, limits.

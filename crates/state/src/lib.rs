@@ -1,0 +1,1 @@
+//! Where Longshore keeps cursors, runs, partitions and rejects.

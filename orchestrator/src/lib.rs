@@ -1,0 +1,1 @@
+//! Keeps Batch up to date from PostgreSQL, and never loses a row.

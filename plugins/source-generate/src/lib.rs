@@ -1,0 +1,1 @@
+//! Longshore plugin source-generate.

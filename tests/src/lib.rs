@@ -1,0 +1,1 @@
+//! End-to-end tests over real processes and real databases, and their support code.
