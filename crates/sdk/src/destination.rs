@@ -1,0 +1,243 @@
+//! Writing a destination.
+
+mod service;
+mod stream;
+
+use std::future::Future;
+
+use arrow::array::RecordBatch;
+use longshore_core::error::{Error, Result};
+use longshore_protocol::v1;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{check::Check, table::Table};
+
+pub(crate) use service::DestinationRole;
+pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch, Reject};
+
+/// A destination of rows.
+///
+/// Longshore calls [`Destination::configure`] once, then the other methods; [`Destination::write`] is called for several partitions at a time.
+/// Every method may be cancelled by dropping its future.
+pub trait Destination: Sized + Send + Sync + 'static {
+    /// Short and stable, such as `batch`.
+    const NAME: &'static str;
+    /// Semantic version of the plugin; usually `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+    /// What the destination can do; what is not declared is refused before a run starts.
+    const CAPABILITIES: DestinationCapabilities;
+
+    /// The plugin's specification. Use `#[serde(deny_unknown_fields)]`, document each field (the text reaches users), and mark secrets with
+    /// `#[schemars(extend("writeOnly" = true))]`.
+    type Spec: DeserializeOwned + JsonSchema + Send;
+
+    /// Takes the specification and checks it as far as that is possible without a connection.
+    ///
+    /// # Errors
+    /// [`Error::config`], with [`Error::with_field`] naming the place as a JSON pointer.
+    fn configure(spec: Self::Spec) -> Result<Self>;
+
+    /// Tries what a run would need. A failed check is an answer; later checks that depend on it are `skipped`.
+    fn test_connection(&self) -> impl Future<Output = Vec<Check>> + Send;
+
+    /// Makes ready for these tables, and refuses what can be refused before a row is read: a missing column, a mode it does not have.
+    /// Called once a run and again when it resumes: idempotent. The answer has one entry for each table, in order.
+    fn prepare(
+        &self,
+        run_id: &str,
+        tables: Vec<TableToPrepare>,
+    ) -> impl Future<Output = Result<Vec<PreparedTable>>> + Send;
+
+    /// Writes one partition: takes batches until [`BatchReceiver::next`] answers `None`, makes them durable, and acks each one in order.
+    ///
+    /// Returning `Ok` before every batch is acked is a bug that the SDK reports as such. On [`Received::Barrier`], do not wait for more rows
+    /// before sending what you hold.
+    fn write(
+        &self,
+        partition: WritePartition,
+        batches: BatchReceiver,
+        acks: AckSender,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Removes the rows of a completely read table that this run did not write; returns how many. Called only when declared.
+    fn delete_stale(&self, run_id: &str, table: &str) -> impl Future<Output = Result<u64>> + Send {
+        let _ = (run_id, table);
+        async {
+            Err(Error::protocol(
+                "not_declared",
+                "This destination does not declare delete_stale",
+            ))
+        }
+    }
+
+    /// Shows exactly what would be sent for these rows, and sends nothing. Called only when declared; [`Destination::prepare`] need not come first.
+    fn preview(&self, table: Table, batches: Vec<RecordBatch>) -> impl Future<Output = Result<Preview>> + Send {
+        let _ = (table, batches);
+        async {
+            Err(Error::protocol(
+                "not_declared",
+                "This destination does not declare preview",
+            ))
+        }
+    }
+}
+
+/// What a destination can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestinationCapabilities {
+    /// Modes that [`Destination::prepare`] accepts.
+    pub write_modes: &'static [WriteMode],
+    /// [`Destination::delete_stale`] is implemented.
+    pub delete_stale: bool,
+    /// [`Destination::preview`] is implemented.
+    pub preview: bool,
+}
+
+/// What would be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// The requests, in order.
+    pub requests: Vec<PreviewedRequest>,
+    /// What would be refused, and why. Sequences count the batches from 1.
+    pub rejects: Vec<Reject>,
+}
+
+/// A request as it would be sent, without the headers that hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviewedRequest {
+    /// Such as `POST`.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Text, usually JSON.
+    pub body: String,
+}
+
+/// What happens to rows that are there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Each row is added.
+    Append,
+    /// A row replaces the row with its primary key.
+    Overwrite,
+    /// As `Overwrite`, and rows that a complete read did not contain are removed.
+    OverwriteDeleteStale,
+}
+
+/// How far a table may be changed to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MigrateMode {
+    /// Only in ways that lose nothing.
+    Safe,
+    /// It may be dropped and created anew.
+    Forced,
+}
+
+/// A table to make ready for.
+#[derive(Clone, Debug)]
+pub struct TableToPrepare {
+    /// The table.
+    pub table: Table,
+    /// The mode the user asked for; `None`: the destination's natural mode.
+    pub write_mode: Option<WriteMode>,
+    /// How far it may be changed.
+    pub migrate_mode: MigrateMode,
+    /// Rows that this run is expected to write, when known.
+    pub expected_rows: Option<u64>,
+}
+
+/// A table made ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedTable {
+    /// The table's name.
+    pub name: String,
+    /// The mode that will be used.
+    pub write_mode: WriteMode,
+    /// Writing a row again leaves no trace. When `false`, Longshore records rows before it sends them and counts those in flight at a crash.
+    pub redelivery_is_idempotent: bool,
+    /// Rows a batch should not exceed; `None`: no wish.
+    pub preferred_batch_rows: Option<u64>,
+    /// Rows that need be unacked at once for full speed; `None`: no wish.
+    pub preferred_unacked_rows: Option<u64>,
+    /// Something the user should know; shown once a run.
+    pub warnings: Vec<String>,
+}
+
+/// A partition to write.
+#[derive(Clone, Debug)]
+pub struct WritePartition {
+    /// The run.
+    pub run_id: String,
+    /// The table, with the columns of this stream.
+    pub table: Table,
+    /// The partition.
+    pub partition_id: String,
+    /// The mode that [`Destination::prepare`] answered.
+    pub write_mode: WriteMode,
+}
+
+impl From<WriteMode> for v1::WriteMode {
+    fn from(mode: WriteMode) -> Self {
+        match mode {
+            WriteMode::Append => Self::Append,
+            WriteMode::Overwrite => Self::Overwrite,
+            WriteMode::OverwriteDeleteStale => Self::OverwriteDeleteStale,
+        }
+    }
+}
+
+impl WriteMode {
+    /// The mode as users write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Overwrite => "overwrite",
+            Self::OverwriteDeleteStale => "overwrite-delete-stale",
+        }
+    }
+
+    pub(crate) fn from_wire(mode: v1::WriteMode) -> Option<Self> {
+        match mode {
+            v1::WriteMode::Unspecified => None,
+            v1::WriteMode::Append => Some(Self::Append),
+            v1::WriteMode::Overwrite => Some(Self::Overwrite),
+            v1::WriteMode::OverwriteDeleteStale => Some(Self::OverwriteDeleteStale),
+        }
+    }
+}
+
+impl TryFrom<v1::TableToPrepare> for TableToPrepare {
+    type Error = Error;
+
+    fn try_from(asked: v1::TableToPrepare) -> Result<Self> {
+        let write_mode = WriteMode::from_wire(asked.write_mode());
+        let migrate_mode = match asked.migrate_mode() {
+            v1::MigrateMode::Forced => MigrateMode::Forced,
+            v1::MigrateMode::Safe | v1::MigrateMode::Unspecified => MigrateMode::Safe,
+        };
+        let table = asked
+            .table
+            .ok_or_else(|| Error::protocol("prepare_broken", "A table to prepare without a table"))?;
+        Ok(Self {
+            table: table.try_into()?,
+            write_mode,
+            migrate_mode,
+            expected_rows: asked.expected_rows,
+        })
+    }
+}
+
+impl From<PreparedTable> for v1::PreparedTable {
+    fn from(prepared: PreparedTable) -> Self {
+        Self {
+            name: prepared.name,
+            write_mode: v1::WriteMode::from(prepared.write_mode).into(),
+            redelivery_is_idempotent: prepared.redelivery_is_idempotent,
+            preferred_batch_rows: prepared.preferred_batch_rows.unwrap_or_default(),
+            preferred_unacked_rows: prepared.preferred_unacked_rows.unwrap_or_default(),
+            warnings: prepared.warnings,
+        }
+    }
+}

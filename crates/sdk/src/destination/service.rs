@@ -1,0 +1,238 @@
+//! The `Destination` service around a [`Destination`].
+
+use std::sync::{Arc, RwLock, atomic::Ordering};
+
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use longshore_core::{Error, Result};
+use longshore_protocol::{
+    framing::BatchDecoder,
+    status::to_status,
+    v1::{self, destination_server, write_request},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition};
+use crate::serve::{
+    plugin_service::{Role, not_configured, parse_spec, spec_schema},
+    streaming::OwnedTask,
+};
+
+/// Acks of one partition that wait for the socket.
+const ACKS_IN_FLIGHT: usize = 64;
+
+pub(crate) struct DestinationRole<D> {
+    destination: RwLock<Option<Arc<D>>>,
+}
+
+impl<D> Default for DestinationRole<D> {
+    fn default() -> Self {
+        Self {
+            destination: RwLock::new(None),
+        }
+    }
+}
+
+impl<D> DestinationRole<D> {
+    fn destination(&self) -> Result<Arc<D>> {
+        self.destination
+            .read()
+            .expect("no holder of this lock panics")
+            .clone()
+            .ok_or_else(not_configured)
+    }
+}
+
+impl<D: Destination> Role for DestinationRole<D> {
+    fn describe(&self, description: &mut v1::DescribeResponse) {
+        description.destination = Some(v1::DestinationCapabilities {
+            spec_schema: spec_schema::<D::Spec>(),
+            write_modes: D::CAPABILITIES
+                .write_modes
+                .iter()
+                .map(|mode| v1::WriteMode::from(*mode).into())
+                .collect(),
+            delete_stale: D::CAPABILITIES.delete_stale,
+            read_back: false,
+            preview: D::CAPABILITIES.preview,
+        });
+    }
+
+    fn configure(&self, spec_json: &str) -> Result<()> {
+        let destination = D::configure(parse_spec(spec_json)?)?;
+        *self.destination.write().expect("no holder of this lock panics") = Some(Arc::new(destination));
+        Ok(())
+    }
+
+    fn configured(&self) -> bool {
+        self.destination().is_ok()
+    }
+
+    fn test_connection(&self, _: Vec<String>) -> BoxFuture<'_, Result<Vec<v1::Check>>> {
+        async move {
+            Ok(self
+                .destination()?
+                .test_connection()
+                .await
+                .into_iter()
+                .map(Into::into)
+                .collect())
+        }
+        .boxed()
+    }
+}
+
+#[tonic::async_trait]
+impl<D: Destination> destination_server::Destination for DestinationRole<D> {
+    type WriteStream = BoxStream<'static, Result<v1::WriteResponse, Status>>;
+    type ReadBackStream = BoxStream<'static, Result<v1::ReadBackResponse, Status>>;
+
+    async fn prepare(&self, request: Request<v1::PrepareRequest>) -> Result<Response<v1::PrepareResponse>, Status> {
+        let request = request.into_inner();
+        let prepare = async {
+            let tables = request
+                .tables
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<Vec<_>>>()?;
+            let asked = tables.len();
+            let prepared = self.destination()?.prepare(&request.run_id, tables).await?;
+            if prepared.len() != asked {
+                return Err(Error::internal(
+                    "prepare_incomplete",
+                    format!("{asked} tables were to be prepared, {} were", prepared.len()),
+                ));
+            }
+            Ok(prepared)
+        };
+        let prepared = prepare.await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(v1::PrepareResponse {
+            tables: prepared.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn write(
+        &self,
+        request: Request<Streaming<v1::WriteRequest>>,
+    ) -> Result<Response<Self::WriteStream>, Status> {
+        let mut requests = request.into_inner();
+        let destination = self.destination().map_err(|error| to_status(&error))?;
+        let open = requests.message().await?.and_then(|message| message.request);
+        let Some(write_request::Request::Open(open)) = open else {
+            return Err(to_status(&Error::protocol(
+                "write_broken",
+                "A write stream does not begin with `open`",
+            )));
+        };
+        let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
+        let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
+        let acks = AckSender::new(sender.clone());
+        let batches = BatchReceiver::new(requests, decoder);
+        let task = tokio::spawn(async move {
+            if let Err(error) = write(destination.as_ref(), partition, batches, acks).await {
+                // Nobody listens any more when Longshore has given the partition up.
+                sender.send(Err(to_status(&error))).await.ok();
+            }
+        });
+        Ok(Response::new(Box::pin(OwnedTask::new(
+            ReceiverStream::new(receiver),
+            task,
+        ))))
+    }
+
+    async fn delete_stale(
+        &self,
+        request: Request<v1::DeleteStaleRequest>,
+    ) -> Result<Response<v1::DeleteStaleResponse>, Status> {
+        let request = request.into_inner();
+        let delete = async { self.destination()?.delete_stale(&request.run_id, &request.table).await };
+        let deleted = delete.await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(v1::DeleteStaleResponse { deleted }))
+    }
+
+    async fn read_back(&self, _: Request<v1::ReadBackRequest>) -> Result<Response<Self::ReadBackStream>, Status> {
+        let refusal = Error::protocol("not_declared", "This destination does not declare read_back");
+        Ok(Response::new(
+            stream::once(async move { Err(to_status(&refusal)) }).boxed(),
+        ))
+    }
+
+    async fn preview(&self, request: Request<v1::PreviewRequest>) -> Result<Response<v1::PreviewResponse>, Status> {
+        let request = request.into_inner();
+        let preview = async {
+            let table = request
+                .table
+                .ok_or_else(|| Error::protocol("preview_broken", "A preview without a table"))?;
+            let unreadable = |error: &(dyn std::error::Error + 'static)| {
+                Error::protocol("batch_broken", "A batch to preview can not be decoded").with_cause(error)
+            };
+            let decoder = BatchDecoder::new(&table.arrow_schema).map_err(|error| unreadable(&error))?;
+            let batches = request
+                .batches
+                .into_iter()
+                .map(|batch| decoder.decode(batch.data).map_err(|error| unreadable(&error)));
+            let batches = batches.collect::<Result<Vec<_>>>()?;
+            self.destination()?.preview(table.try_into()?, batches).await
+        };
+        let preview = preview.await.map_err(|error| to_status(&error))?;
+        let requests = preview.requests.into_iter().map(|request| v1::PreviewedRequest {
+            method: request.method,
+            url: request.url,
+            body: request.body,
+        });
+        Ok(Response::new(v1::PreviewResponse {
+            requests: requests.collect(),
+            rejects: preview.rejects.into_iter().map(Into::into).collect(),
+        }))
+    }
+}
+
+/// Runs the author's `write` between the contract's first and last message.
+async fn write<D: Destination>(
+    destination: &D,
+    partition: WritePartition,
+    batches: BatchReceiver,
+    acks: AckSender,
+) -> Result<()> {
+    acks.opened().await?;
+    let received = batches.received();
+    destination.write(partition, batches, acks.clone()).await?;
+    let (received, acked) = (received.load(Ordering::Relaxed), acks.acked());
+    if received != acked {
+        return Err(Error::internal(
+            "batches_unacked",
+            format!("{received} batches were received, {acked} were acked"),
+        ));
+    }
+    Ok(())
+}
+
+fn opened(open: v1::WriteOpen) -> Result<(WritePartition, BatchDecoder)> {
+    let broken = || {
+        Error::protocol(
+            "write_broken",
+            "A write stream was opened without a table or a write mode",
+        )
+    };
+    let write_mode = WriteMode::from_wire(open.write_mode()).ok_or_else(broken)?;
+    let table = open.table.ok_or_else(broken)?;
+    let decoder = BatchDecoder::new(&table.arrow_schema).map_err(|error| {
+        Error::protocol(
+            "schema_unreadable",
+            format!("The schema of table {} can not be read", table.name),
+        )
+        .with_cause(&error)
+    })?;
+    let partition = WritePartition {
+        run_id: open.run_id,
+        table: table.try_into()?,
+        partition_id: open.partition_id,
+        write_mode,
+    };
+    Ok((partition, decoder))
+}

@@ -1,0 +1,234 @@
+//! One partition's stream of batches in, and of acks and rejects out.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+use bytes::Bytes;
+use longshore_core::{
+    balance::DestinationCounts,
+    error::{Error, Result},
+};
+use longshore_protocol::{
+    framing::BatchDecoder,
+    status,
+    v1::{self, write_request::Request, write_response::Response},
+};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+/// Where a destination takes one partition's batches from.
+pub struct BatchReceiver {
+    requests: Streaming<v1::WriteRequest>,
+    decoder: Arc<BatchDecoder>,
+    received: Arc<AtomicU64>,
+}
+
+/// What Longshore sent.
+#[derive(Debug)]
+pub enum Received {
+    /// Rows.
+    Batch(ReceivedBatch),
+    /// "Do not wait for more: make everything up to this sequence number durable and ack it."
+    Barrier(u64),
+}
+
+/// A batch as it came. It is decoded only when asked for.
+#[derive(Debug)]
+pub struct ReceivedBatch {
+    /// Its number, to ack it with.
+    pub sequence: u64,
+    /// Its number of rows.
+    pub rows: u64,
+    data: Bytes,
+    decoder: Arc<BatchDecoder>,
+}
+
+impl ReceivedBatch {
+    /// The rows.
+    ///
+    /// # Errors
+    /// When the bytes are no record batch of the stream's schema, or hold another number of rows than announced.
+    pub fn decode(&self) -> Result<RecordBatch> {
+        let broken = || Error::protocol("batch_broken", format!("Batch {} can not be decoded", self.sequence));
+        let batch = self
+            .decoder
+            .decode(self.data.clone())
+            .map_err(|error| broken().with_cause(&error))?;
+        if batch.num_rows() as u64 != self.rows {
+            return Err(broken());
+        }
+        Ok(batch)
+    }
+
+    /// Size of the batch in bytes of Arrow data.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+}
+
+impl BatchReceiver {
+    pub(crate) fn new(requests: Streaming<v1::WriteRequest>, decoder: BatchDecoder) -> Self {
+        Self {
+            requests,
+            decoder: Arc::new(decoder),
+            received: Arc::default(),
+        }
+    }
+
+    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
+    }
+
+    /// The stream's columns.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        self.decoder.schema()
+    }
+
+    /// The next batch or barrier; `None` after the last one.
+    ///
+    /// # Errors
+    /// When Longshore has given the partition up, or the stream is broken: nothing more is to be sent.
+    pub async fn next(&mut self) -> Result<Option<Received>> {
+        let Some(message) = self
+            .requests
+            .message()
+            .await
+            .map_err(|status| status::from_status(&status))?
+        else {
+            return Ok(None);
+        };
+        match message.request {
+            Some(Request::Batch(batch)) => {
+                let previous = self.received.fetch_add(1, Ordering::Relaxed);
+                if batch.sequence != previous + 1 {
+                    return Err(Error::protocol(
+                        "sequence_broken",
+                        format!("Batch {} came after batch {previous}", batch.sequence),
+                    ));
+                }
+                let decoder = Arc::clone(&self.decoder);
+                Ok(Some(Received::Batch(ReceivedBatch {
+                    sequence: batch.sequence,
+                    rows: batch.rows,
+                    data: batch.data,
+                    decoder,
+                })))
+            }
+            Some(Request::Barrier(barrier)) => Ok(Some(Received::Barrier(barrier.sequence))),
+            Some(Request::Open(_)) | None => Err(Error::protocol(
+                "write_broken",
+                "A write stream was opened twice or held an empty message",
+            )),
+        }
+    }
+}
+
+/// A row, or one column of it, that the destination refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The batch.
+    pub sequence: u64,
+    /// The row within the batch, from 0.
+    pub row: u64,
+    /// The row's key as text, so that a person can find it.
+    pub key: String,
+    /// Stable name of the rule, such as `string_too_long`.
+    pub rule: String,
+    /// The column at fault; empty for the whole row.
+    pub column: String,
+    /// What is wrong, with the value's shape but never the value.
+    pub reason: String,
+    /// `true`: the row was not delivered. `false`: only the column was left out.
+    pub whole_row: bool,
+}
+
+/// Where a destination sends acks and rejects to. Cheap to clone.
+#[derive(Clone)]
+pub struct AckSender {
+    sender: mpsc::Sender<Result<v1::WriteResponse, Status>>,
+    acked: Arc<AtomicU64>,
+}
+
+impl AckSender {
+    pub(crate) fn new(sender: mpsc::Sender<Result<v1::WriteResponse, Status>>) -> Self {
+        Self {
+            sender,
+            acked: Arc::default(),
+        }
+    }
+
+    pub(crate) fn acked(&self) -> u64 {
+        self.acked.load(Ordering::Relaxed)
+    }
+
+    /// Says that every row of this batch is durable, or rejected and sent before. Batches are acked one by one, in order.
+    ///
+    /// # Errors
+    /// `ack_out_of_order` when a batch was left out; an error when Longshore does not listen any more.
+    pub async fn ack(&self, sequence: u64, counts: DestinationCounts) -> Result<()> {
+        let previous = self.acked.fetch_add(1, Ordering::Relaxed);
+        if sequence != previous + 1 {
+            return Err(Error::internal(
+                "ack_out_of_order",
+                format!("Batch {sequence} was acked after batch {previous}"),
+            ));
+        }
+        let DestinationCounts {
+            delivered,
+            rejected,
+            filtered,
+        } = counts;
+        self.send(Response::Ack(v1::Ack {
+            sequence,
+            delivered,
+            rejected,
+            filtered,
+        }))
+        .await
+    }
+
+    /// Hands rejects to Longshore, which keeps them. Call it before the ack of their batch.
+    ///
+    /// # Errors
+    /// When Longshore does not listen any more.
+    pub async fn reject(&self, rejects: Vec<Reject>) -> Result<()> {
+        if rejects.is_empty() {
+            return Ok(());
+        }
+        let rejects = rejects.into_iter().map(Into::into).collect();
+        self.send(Response::Rejects(v1::Rejects { rejects })).await
+    }
+
+    pub(crate) async fn opened(&self) -> Result<()> {
+        self.send(Response::Opened(v1::WriteOpened {})).await
+    }
+
+    async fn send(&self, response: Response) -> Result<()> {
+        let message = v1::WriteResponse {
+            response: Some(response),
+        };
+        self.sender
+            .send(Ok(message))
+            .await
+            .map_err(|_| Error::internal("writer_gone", "Longshore does not write this partition any more"))
+    }
+}
+
+impl From<Reject> for v1::Reject {
+    fn from(reject: Reject) -> Self {
+        Self {
+            sequence: reject.sequence,
+            row: reject.row,
+            key: reject.key,
+            rule: reject.rule,
+            column: reject.column,
+            reason: reject.reason,
+            whole_row: reject.whole_row,
+        }
+    }
+}

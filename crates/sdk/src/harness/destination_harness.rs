@@ -1,0 +1,181 @@
+//! Drives a destination.
+
+use arrow::array::RecordBatch;
+use longshore_core::{
+    balance::DestinationCounts,
+    error::{Error, Result},
+    partition::{Envelope, PartitionFlow},
+};
+use longshore_protocol::{
+    framing::BatchEncoder,
+    v1::{self, destination_client::DestinationClient, write_request, write_response::Response},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::{MAX_MESSAGE_BYTES, Served, broken, failed};
+use crate::{
+    Plugin,
+    destination::{Destination, WriteMode},
+    table::Table,
+};
+
+/// A destination under test.
+pub struct DestinationHarness {
+    served: Served,
+    client: DestinationClient<Channel>,
+}
+
+/// What a destination answered to one partition.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Rows by their fate.
+    pub counts: DestinationCounts,
+    /// What it refused.
+    pub rejects: Vec<v1::Reject>,
+}
+
+impl DestinationHarness {
+    /// Serves a destination and configures it.
+    ///
+    /// # Errors
+    /// What the destination says of its specification.
+    pub async fn configure<D: Destination>(spec: serde_json::Value) -> Result<Self> {
+        let served = Served::start(Plugin::destination::<D>()).await?;
+        served.configure(v1::Role::Destination, &spec).await?;
+        let client = DestinationClient::new(served.channel.clone());
+        Ok(Self { served, client })
+    }
+
+    /// See [`Destination::test_connection`].
+    ///
+    /// # Errors
+    /// When the call fails; a failed check is no error.
+    pub async fn test_connection(&self) -> Result<Vec<v1::Check>> {
+        self.served.test_connection(&[]).await
+    }
+
+    /// Prepares one table.
+    ///
+    /// # Errors
+    /// What the destination says.
+    pub async fn prepare(&self, table: Table, write_mode: Option<WriteMode>) -> Result<v1::PreparedTable> {
+        let write_mode = write_mode.map_or(v1::WriteMode::Unspecified, Into::into);
+        let table = v1::TableToPrepare {
+            expected_rows: table.estimated_rows,
+            table: Some(table.try_into()?),
+            write_mode: write_mode.into(),
+            migrate_mode: v1::MigrateMode::Safe.into(),
+        };
+        let request = v1::PrepareRequest {
+            run_id: "harness".to_owned(),
+            tables: vec![table],
+        };
+        let mut tables = self
+            .client
+            .clone()
+            .prepare(request)
+            .await
+            .map_err(failed)?
+            .into_inner()
+            .tables;
+        match (tables.pop(), tables.is_empty()) {
+            (Some(table), true) => Ok(table),
+            _ => Err(broken("one table was to be prepared")),
+        }
+    }
+
+    /// Shows what would be sent.
+    ///
+    /// # Errors
+    /// What the destination says.
+    pub async fn preview(&self, table: Table, batches: &[RecordBatch]) -> Result<v1::PreviewResponse> {
+        let request = v1::PreviewRequest {
+            table: Some(table.try_into()?),
+            write_mode: v1::WriteMode::Unspecified.into(),
+            batches: encoded(batches)?,
+        };
+        Ok(self.client.clone().preview(request).await.map_err(failed)?.into_inner())
+    }
+
+    /// Writes batches as one partition, ends the stream, and checks the answers against the contract.
+    ///
+    /// # Errors
+    /// What the destination says, and `contract_broken`.
+    pub async fn write(&self, table: Table, write_mode: WriteMode, batches: &[RecordBatch]) -> Result<Written> {
+        let open = v1::WriteOpen {
+            run_id: "harness".to_owned(),
+            table: Some(table.try_into()?),
+            partition_id: "harness".to_owned(),
+            write_mode: v1::WriteMode::from(write_mode).into(),
+            max_message_bytes: MAX_MESSAGE_BYTES,
+        };
+        let mut flow = PartitionFlow::new(1);
+        let mut requests = vec![write_request::Request::Open(open)];
+        for batch in encoded(batches)? {
+            flow.batch(Envelope {
+                sequence: batch.sequence,
+                rows: batch.rows,
+                bytes: batch.data.len() as u64,
+            })?;
+            requests.push(write_request::Request::Batch(batch));
+        }
+        let (sender, stream) = mpsc::channel(1);
+        let sending = async move {
+            for request in requests {
+                if sender.send(v1::WriteRequest { request: Some(request) }).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let taking = async {
+            let mut responses = self
+                .client
+                .clone()
+                .write(ReceiverStream::new(stream))
+                .await
+                .map_err(failed)?
+                .into_inner();
+            let mut written = Written::default();
+            let mut opened = false;
+            while let Some(message) = responses.message().await.map_err(failed)? {
+                match message.response {
+                    Some(Response::Opened(_)) if !opened => opened = true,
+                    Some(Response::Ack(ack)) if opened => {
+                        let counts = DestinationCounts::from(ack);
+                        flow.ack(0, ack.sequence, counts)?;
+                        written.counts += counts;
+                    }
+                    Some(Response::Rejects(rejects)) if opened => written.rejects.extend(rejects.rejects),
+                    _ => {
+                        return Err(broken(
+                            "the stream did not begin with `opened`, or held an empty message",
+                        ));
+                    }
+                }
+            }
+            if !flow.all_acked(0) {
+                return Err(broken("the stream ended before every batch was acked"));
+            }
+            Ok::<Written, Error>(written)
+        };
+        let (written, ()) = tokio::join!(taking, sending);
+        written
+    }
+}
+
+fn encoded(batches: &[RecordBatch]) -> Result<Vec<v1::RecordBatch>> {
+    let mut encoder = BatchEncoder::default();
+    let encode = |(index, batch): (usize, &RecordBatch)| {
+        let data = encoder
+            .encode(batch)
+            .map_err(|error| broken("a batch can not be encoded").with_cause(&error))?;
+        Ok(v1::RecordBatch {
+            sequence: index as u64 + 1,
+            rows: batch.num_rows() as u64,
+            data,
+        })
+    };
+    batches.iter().enumerate().map(encode).collect()
+}

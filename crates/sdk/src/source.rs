@@ -1,0 +1,208 @@
+//! Writing a source.
+
+mod service;
+mod writer;
+
+use std::future::Future;
+
+use longshore_core::{
+    cursor::CursorValue,
+    error::{Error, Result},
+    state::TableState,
+};
+use longshore_protocol::v1;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{check::Check, table::Table};
+
+pub(crate) use service::SourceRole;
+pub use writer::PartitionWriter;
+
+/// A source of rows.
+///
+/// Longshore calls [`Source::configure`] once, then the other methods, several at a time. A value lives as long as the process; a run lies between
+/// [`Source::open_run`] and [`Source::close_run`]. Every method may be cancelled by dropping its future: hold nothing that dropping does
+/// not release.
+pub trait Source: Sized + Send + Sync + 'static {
+    /// Short and stable, such as `postgresql`.
+    const NAME: &'static str;
+    /// Semantic version of the plugin; usually `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+    /// What the source can do; what is not declared is refused before a run starts.
+    const CAPABILITIES: SourceCapabilities = SourceCapabilities {
+        incremental: false,
+        resumable: false,
+    };
+
+    /// The plugin's specification. Use `#[serde(deny_unknown_fields)]`, document each field (the text reaches users), and mark secrets with
+    /// `#[schemars(extend("writeOnly" = true))]`.
+    type Spec: DeserializeOwned + JsonSchema + Send;
+
+    /// Takes the specification and checks it as far as that is possible without a connection.
+    ///
+    /// # Errors
+    /// [`Error::config`], with [`Error::with_field`] naming the place as a JSON pointer.
+    fn configure(spec: Self::Spec) -> Result<Self>;
+
+    /// Tries what a run of these tables would need. A failed check is an answer; later checks that depend on it are `skipped`.
+    fn test_connection(&self, tables: &[String]) -> impl Future<Output = Vec<Check>> + Send;
+
+    /// The tables with these names where they exist, or all of them when no name is given.
+    fn list_tables(&self, names: &[String]) -> impl Future<Output = Result<Vec<Table>>> + Send;
+
+    /// Fixes the run's view of the data and divides the work. Longshore stores the answer before it reads the first row.
+    ///
+    /// A [`TableSelection`] with `resume` must be answered with that plan's partitions and `completed_state`: the first attempt's view counts.
+    ///
+    /// # Errors
+    /// `table_not_found`, `cursor_…`: anything that makes a table unreadable. The state stays untouched.
+    fn open_run(&self, run: OpenRun) -> impl Future<Output = Result<Vec<TablePlan>>> + Send;
+
+    /// Reads one partition into `output`, from its beginning or after `partition.resume_from`, and returns when it is read to its end.
+    ///
+    /// [`PartitionWriter::write`] waits while nobody takes the data: hold no more than a batch or two beside it.
+    ///
+    /// # Errors
+    /// With [`Scope::Partition`](longshore_core::Scope::Partition) and [`Error::retryable`] when a new attempt from the last checkpoint can succeed.
+    fn read(&self, partition: ReadPartition, output: &mut PartitionWriter) -> impl Future<Output = Result<()>> + Send;
+
+    /// The run is over or has failed: release its snapshot. Also called for runs that are not open.
+    fn close_run(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send {
+        let _ = run_id;
+        async { Ok(()) }
+    }
+}
+
+/// What a source can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceCapabilities {
+    /// It can read only what is new since a stored state.
+    pub incremental: bool,
+    /// [`ReadPartition::resume_from`] is honoured.
+    pub resumable: bool,
+}
+
+/// A run to open.
+#[derive(Clone, Debug)]
+pub struct OpenRun {
+    /// Stable across the attempts of one run.
+    pub run_id: String,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// What to read.
+    pub tables: Vec<TableSelection>,
+}
+
+/// One table to read, and from where.
+#[derive(Clone, Debug)]
+pub struct TableSelection {
+    /// Its name, as listed.
+    pub name: String,
+    /// The state of the last completed run; `None` on the first.
+    pub state: Option<TableState>,
+    /// What an earlier attempt of this run was given.
+    pub resume: Option<TablePlan>,
+}
+
+/// How a table will be read in a run.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// The table.
+    pub table: Table,
+    /// The work; may be empty when there is nothing to read.
+    pub partitions: Vec<Partition>,
+    /// The state to store when all partitions are complete; `None` for a table that is read whole each time.
+    pub completed_state: Option<TableState>,
+    /// Something the user should know; shown once a run.
+    pub warnings: Vec<String>,
+    /// Upper bound of the cursor in this run's view.
+    pub upper_bound: Option<CursorValue>,
+}
+
+/// A unit of work of one table within one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Unique within the table and run, stable across attempts.
+    pub id: String,
+    /// The source's own description, as JSON text.
+    pub descriptor: String,
+    /// Estimated rows, when known.
+    pub estimated_rows: Option<u64>,
+}
+
+/// A partition to read.
+#[derive(Clone, Debug)]
+pub struct ReadPartition {
+    /// The run.
+    pub run_id: String,
+    /// The table's name.
+    pub table: String,
+    /// What to read.
+    pub partition: Partition,
+    /// Position of the last committed checkpoint of an earlier attempt; `None`: from the start.
+    pub resume_from: Option<Vec<u8>>,
+}
+
+impl TryFrom<TablePlan> for v1::TablePlan {
+    type Error = Error;
+
+    fn try_from(plan: TablePlan) -> Result<Self> {
+        Ok(Self {
+            table: Some(plan.table.try_into()?),
+            partitions: plan.partitions.into_iter().map(Into::into).collect(),
+            completed_state: plan.completed_state.map(Into::into),
+            warnings: plan.warnings,
+            upper_bound: plan.upper_bound.map(Into::into),
+        })
+    }
+}
+
+impl TryFrom<v1::TablePlan> for TablePlan {
+    type Error = Error;
+
+    fn try_from(plan: v1::TablePlan) -> Result<Self> {
+        let table = plan
+            .table
+            .ok_or_else(|| Error::protocol("plan_broken", "A plan without a table"))?;
+        Ok(Self {
+            table: table.try_into()?,
+            partitions: plan.partitions.into_iter().map(Into::into).collect(),
+            completed_state: plan.completed_state.map(TryInto::try_into).transpose()?,
+            warnings: plan.warnings,
+            upper_bound: plan.upper_bound.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<v1::TableSelection> for TableSelection {
+    type Error = Error;
+
+    fn try_from(selection: v1::TableSelection) -> Result<Self> {
+        Ok(Self {
+            name: selection.name,
+            state: selection.state.map(TryInto::try_into).transpose()?,
+            resume: selection.resume.map(TryInto::try_into).transpose()?,
+        })
+    }
+}
+
+impl From<Partition> for v1::Partition {
+    fn from(partition: Partition) -> Self {
+        Self {
+            id: partition.id,
+            descriptor: partition.descriptor,
+            estimated_rows: partition.estimated_rows,
+        }
+    }
+}
+
+impl From<v1::Partition> for Partition {
+    fn from(partition: v1::Partition) -> Self {
+        Self {
+            id: partition.id,
+            descriptor: partition.descriptor,
+            estimated_rows: partition.estimated_rows,
+        }
+    }
+}
