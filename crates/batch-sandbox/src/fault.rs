@@ -1,0 +1,467 @@
+//! Faults on demand. A rule says what goes wrong, for which calls and how often; it counts how often it did, so that a
+//! test can tell a fault that never fired.
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::Endpoint;
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FaultKind {
+    /// An error answer of this status. `applied`: the call takes effect all the same, as behind a broken gateway.
+    Status {
+        /// 400 to 599.
+        status: u16,
+        /// Value of a `Retry-After` header, in seconds. Batch documents none.
+        retry_after_s: Option<u64>,
+        /// The `error_code`; the documented one of the status when absent.
+        error_code: Option<String>,
+        /// Whether the call takes effect.
+        applied: bool,
+    },
+    /// The answer comes `ms` milliseconds late. `applied`: the call takes effect at once, even when the client does not
+    /// wait; otherwise after the delay, and only when the client is still there.
+    Slow {
+        /// Delay in milliseconds.
+        ms: u64,
+        /// Whether the call takes effect before the delay.
+        applied: bool,
+    },
+    /// The connection is closed without an answer, and nothing took effect.
+    CutBefore,
+    /// The call takes effect, then the connection is closed without an answer.
+    CutAfter,
+    /// The first `operations` operations are refused with a partial error each; the rest is applied.
+    PartialErrors {
+        /// How many operations.
+        operations: usize,
+    },
+    /// The call takes effect and is answered with 202 and a body that is not JSON.
+    Garbled,
+}
+
+/// What goes wrong, when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RuleDocument", into = "RuleDocument")]
+pub struct FaultRule {
+    kind: FaultKind,
+    endpoint: Option<Endpoint>,
+    project: Option<String>,
+    skip: u64,
+    next: Option<u64>,
+    chance: Option<Chance>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Chance {
+    probability: f64,
+    seed: u64,
+}
+
+impl FaultRule {
+    /// A rule that fires for every authenticated call.
+    pub fn always(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            endpoint: None,
+            project: None,
+            skip: 0,
+            next: None,
+            chance: None,
+        }
+    }
+
+    /// Fires `times` times at most.
+    #[must_use]
+    pub fn next(mut self, times: u64) -> Self {
+        self.next = Some(times);
+        self
+    }
+
+    /// Lets the first `calls` matching calls pass.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// Fires with this probability, 0 to 1; equal seeds decide equally.
+    #[must_use]
+    pub fn with_probability(mut self, probability: f64, seed: u64) -> Self {
+        self.chance = Some(Chance { probability, seed });
+        self
+    }
+
+    /// Fires for calls of this endpoint only.
+    #[must_use]
+    pub fn on(mut self, endpoint: Endpoint) -> Self {
+        self.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Fires for calls of this project only.
+    #[must_use]
+    pub fn of(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+
+    fn matches(&self, endpoint: Endpoint, project: &str) -> bool {
+        self.endpoint.is_none_or(|only| only == endpoint) && self.project.as_deref().is_none_or(|only| only == project)
+    }
+}
+
+/// How often a rule was asked and fired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultReport {
+    /// The rule.
+    pub rule: FaultRule,
+    /// Matching calls that reached this rule, those it let pass included.
+    pub seen: u64,
+    /// Calls that it spoilt.
+    pub fired: u64,
+}
+
+/// The rules in force, asked in their order; the first one that fires has the call.
+#[derive(Debug, Default)]
+pub(crate) struct FaultPlan {
+    rules: Vec<Armed>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    report: FaultReport,
+    random: u64,
+}
+
+impl FaultPlan {
+    pub(crate) fn replace(&mut self, rules: Vec<FaultRule>) {
+        let armed = rules.into_iter().map(|rule| Armed {
+            random: rule.chance.map_or(0, |chance| chance.seed),
+            report: FaultReport {
+                rule,
+                seen: 0,
+                fired: 0,
+            },
+        });
+        self.rules = armed.collect();
+    }
+
+    pub(crate) fn reports(&self) -> Vec<FaultReport> {
+        self.rules.iter().map(|armed| armed.report.clone()).collect()
+    }
+
+    pub(crate) fn decide(&mut self, endpoint: Endpoint, project: &str) -> Option<FaultKind> {
+        let mut matching = self
+            .rules
+            .iter_mut()
+            .filter(|armed| armed.report.rule.matches(endpoint, project));
+        matching.find_map(|armed| armed.fires().then(|| armed.report.rule.kind.clone()))
+    }
+}
+
+impl Armed {
+    fn fires(&mut self) -> bool {
+        let Self { report, random } = self;
+        report.seen += 1;
+        if report.seen <= report.rule.skip || report.rule.next.is_some_and(|times| report.fired >= times) {
+            return false;
+        }
+        let drawn = report
+            .rule
+            .chance
+            .is_none_or(|chance| unit(random) < chance.probability);
+        report.fired += u64::from(drawn);
+        drawn
+    }
+}
+
+/// A number from 0 to below 1 (SplitMix64: small, well spread, the same everywhere).
+fn unit(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^= mixed >> 31;
+    let upper_53_bits = mixed >> 11;
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
+    let numerator = upper_53_bits as f64;
+    numerator / 9_007_199_254_740_992.0
+}
+
+/// A rule as JSON: one flat object, in which an unknown or misplaced field is an error.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RuleDocument {
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<Endpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    skip: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+}
+
+impl TryFrom<RuleDocument> for FaultRule {
+    type Error = String;
+
+    fn try_from(mut document: RuleDocument) -> Result<Self, String> {
+        let kind = document.take_kind()?;
+        if let Some(field) = document.field_of_another_kind() {
+            return Err(format!("{field} has no meaning for a fault of kind {}", document.kind));
+        }
+        let chance = match (document.probability, document.seed) {
+            (None, None) => None,
+            (None, Some(_)) => return Err("seed needs a probability".to_owned()),
+            (Some(probability), _) if !(0.0..=1.0).contains(&probability) => {
+                return Err("probability must be from 0 to 1".to_owned());
+            }
+            (Some(probability), seed) => Some(Chance {
+                probability,
+                seed: seed.unwrap_or_default(),
+            }),
+        };
+        Ok(Self {
+            kind,
+            endpoint: document.endpoint,
+            project: document.project,
+            skip: document.skip,
+            next: document.next,
+            chance,
+        })
+    }
+}
+
+impl RuleDocument {
+    fn take_kind(&mut self) -> Result<FaultKind, String> {
+        let status = match self.kind.as_str() {
+            "status_429" => Some(429),
+            "status_500" => Some(500),
+            "status_503" => Some(503),
+            "status" => Some(self.status.take().ok_or("a fault of kind status needs a status")?),
+            _ => None,
+        };
+        if let Some(status) = status {
+            if !(400..=599).contains(&status) {
+                return Err("status must be from 400 to 599".to_owned());
+            }
+            return Ok(FaultKind::Status {
+                status,
+                retry_after_s: self.retry_after_s.take(),
+                error_code: self.error_code.take(),
+                applied: self.applied.take().unwrap_or(false),
+            });
+        }
+        match self.kind.as_str() {
+            "slow" => Ok(FaultKind::Slow {
+                ms: self.ms.take().ok_or("a fault of kind slow needs ms")?,
+                applied: self.applied.take().unwrap_or(true),
+            }),
+            "cut_before" => Ok(FaultKind::CutBefore),
+            "cut_after" => Ok(FaultKind::CutAfter),
+            "partial_errors" => Ok(FaultKind::PartialErrors {
+                operations: self.operations.take().unwrap_or(1),
+            }),
+            "garbled" => Ok(FaultKind::Garbled),
+            other => Err(format!(
+                "unknown kind of fault {other:?}; known are status_429, status_500, status_503, status, slow, cut_before, \
+                 cut_after, partial_errors and garbled"
+            )),
+        }
+    }
+
+    /// Called after the kind has taken its own fields.
+    fn field_of_another_kind(&self) -> Option<&'static str> {
+        let left = [
+            ("status", self.status.is_some()),
+            ("retry_after_s", self.retry_after_s.is_some()),
+            ("error_code", self.error_code.is_some()),
+            ("applied", self.applied.is_some()),
+            ("ms", self.ms.is_some()),
+            ("operations", self.operations.is_some()),
+        ];
+        left.into_iter().find_map(|(name, is_left)| is_left.then_some(name))
+    }
+}
+
+impl From<FaultRule> for RuleDocument {
+    fn from(rule: FaultRule) -> Self {
+        let mut document = Self {
+            endpoint: rule.endpoint,
+            project: rule.project,
+            skip: rule.skip,
+            next: rule.next,
+            probability: rule.chance.map(|chance| chance.probability),
+            seed: rule.chance.map(|chance| chance.seed),
+            ..Self::default()
+        };
+        let name = match rule.kind {
+            FaultKind::Status {
+                status,
+                retry_after_s,
+                error_code,
+                applied,
+            } => {
+                document.status = Some(status);
+                document.retry_after_s = retry_after_s;
+                document.error_code = error_code;
+                document.applied = Some(applied);
+                "status"
+            }
+            FaultKind::Slow { ms, applied } => {
+                document.ms = Some(ms);
+                document.applied = Some(applied);
+                "slow"
+            }
+            FaultKind::CutBefore => "cut_before",
+            FaultKind::CutAfter => "cut_after",
+            FaultKind::PartialErrors { operations } => {
+                document.operations = Some(operations);
+                "partial_errors"
+            }
+            FaultKind::Garbled => "garbled",
+        };
+        document.kind = name.to_owned();
+        document
+    }
+}
+
+impl FaultKind {
+    /// The name of the kind in documents.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "status",
+            Self::Slow { .. } => "slow",
+            Self::CutBefore => "cut_before",
+            Self::CutAfter => "cut_after",
+            Self::PartialErrors { .. } => "partial_errors",
+            Self::Garbled => "garbled",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(rules: &[FaultRule]) -> FaultPlan {
+        let mut plan = FaultPlan::default();
+        plan.replace(rules.to_vec());
+        plan
+    }
+
+    fn fired(plan: &mut FaultPlan, calls: usize) -> Vec<bool> {
+        (0..calls)
+            .map(|_| plan.decide(Endpoint::Update, "p").is_some())
+            .collect()
+    }
+
+    #[test]
+    fn a_rule_skips_then_fires_the_given_number_of_times_and_counts_both() {
+        let mut plan = plan(&[FaultRule::always(FaultKind::CutAfter).after(2).next(3)]);
+        assert_eq!(fired(&mut plan, 7), [false, false, true, true, true, false, false]);
+        let report = &plan.reports()[0];
+        assert_eq!((report.seen, report.fired), (7, 3));
+    }
+
+    #[test]
+    fn a_probability_draws_the_same_with_the_same_seed_and_near_its_share() {
+        let rule = FaultRule::always(FaultKind::CutBefore).with_probability(0.1, 42);
+        let first = fired(&mut plan(std::slice::from_ref(&rule)), 10_000);
+        assert_eq!(first, fired(&mut plan(std::slice::from_ref(&rule)), 10_000));
+        let count = first.iter().filter(|fired| **fired).count();
+        assert!((900..1_100).contains(&count), "{count} of 10,000");
+        let other = FaultRule::always(FaultKind::CutBefore).with_probability(0.1, 43);
+        assert_ne!(first, fired(&mut plan(&[other]), 10_000));
+    }
+
+    #[test]
+    fn probabilities_of_zero_and_one_never_and_always_fire() {
+        let never = FaultRule::always(FaultKind::CutBefore).with_probability(0.0, 1);
+        assert!(!fired(&mut plan(&[never]), 1_000).contains(&true));
+        let always = FaultRule::always(FaultKind::CutBefore).with_probability(1.0, 1);
+        assert!(!fired(&mut plan(&[always]), 1_000).contains(&false));
+    }
+
+    #[test]
+    fn a_rule_for_one_endpoint_or_project_leaves_the_others_alone() {
+        let mut plan = plan(&[
+            FaultRule::always(FaultKind::CutAfter).on(Endpoint::MassUpdate),
+            FaultRule::always(FaultKind::CutBefore).of("p"),
+        ]);
+        assert_eq!(plan.decide(Endpoint::MassUpdate, "p"), Some(FaultKind::CutAfter));
+        assert_eq!(plan.decide(Endpoint::Update, "p"), Some(FaultKind::CutBefore));
+        assert_eq!(plan.decide(Endpoint::Update, "q"), None);
+        let counts: Vec<_> = plan
+            .reports()
+            .iter()
+            .map(|report| (report.seen, report.fired))
+            .collect();
+        assert_eq!(counts, [(1, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn the_first_rule_that_fires_has_the_call() {
+        let mut plan = plan(&[
+            FaultRule::always(FaultKind::CutBefore).next(1),
+            FaultRule::always(FaultKind::CutAfter),
+        ]);
+        assert_eq!(plan.decide(Endpoint::Update, "p"), Some(FaultKind::CutBefore));
+        assert_eq!(plan.decide(Endpoint::Update, "p"), Some(FaultKind::CutAfter));
+    }
+
+    #[test]
+    fn documents_are_read_and_written_without_loss() {
+        let documents = [
+            r#"{"kind":"status_429","retry_after_s":2,"next":3}"#,
+            r#"{"kind":"status_500"}"#,
+            r#"{"kind":"status","status":502,"applied":true,"error_code":"X"}"#,
+            r#"{"kind":"slow","ms":20,"probability":0.25,"seed":7}"#,
+            r#"{"kind":"cut_before","endpoint":"mass_update","skip":1}"#,
+            r#"{"kind":"cut_after","project":"p"}"#,
+            r#"{"kind":"partial_errors","operations":2}"#,
+            r#"{"kind":"garbled"}"#,
+        ];
+        for document in documents {
+            let rule: FaultRule = serde_json::from_str(document).unwrap();
+            let written = serde_json::to_string(&rule).unwrap();
+            assert_eq!(serde_json::from_str::<FaultRule>(&written).unwrap(), rule, "{document}");
+        }
+    }
+
+    #[test]
+    fn documents_that_mean_nothing_are_refused() {
+        let documents = [
+            r#"{"next":1}"#,
+            r#"{"kind":"explode"}"#,
+            r#"{"kind":"slow"}"#,
+            r#"{"kind":"status"}"#,
+            r#"{"kind":"status","status":202}"#,
+            r#"{"kind":"cut_after","ms":5}"#,
+            r#"{"kind":"status_500","operations":5}"#,
+            r#"{"kind":"cut_after","probability":1.5}"#,
+            r#"{"kind":"cut_after","seed":1}"#,
+            r#"{"kind":"cut_after","proability":0.5}"#,
+        ];
+        for document in documents {
+            assert!(serde_json::from_str::<FaultRule>(document).is_err(), "{document}");
+        }
+    }
+}
