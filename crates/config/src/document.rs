@@ -1,0 +1,319 @@
+//! One document of a configuration, with the position of everything in it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::diagnostic::{Diagnostic, Related, Severity};
+use crate::schema::{CompiledSchema, Conformity, Finding, Reserved, Target, check};
+use crate::secrets::Secrets;
+use crate::text::{Span, TextFile, names_a_secret};
+use crate::yaml::{Node, Origin, Problem, split_pointer};
+
+/// Where a document keeps the plugin's own options.
+const PLUGIN_SPEC: &str = "/spec/spec";
+
+/// One YAML document after substitution. A cheap handle: clones share the document.
+///
+/// Whoever finds something wrong with a value later (a plugin that refuses its options, a table that does not exist) asks
+/// the document for a [`Diagnostic`] at the value's place.
+#[derive(Clone)]
+pub struct Document {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// Number of the document among all that were loaded.
+    number: usize,
+    file: Arc<TextFile>,
+    root: Node,
+    secrets: Secrets,
+    /// What excerpts hide: literal values under keys with telling names.
+    masks: Vec<Span>,
+}
+
+impl Document {
+    pub(crate) fn new(number: usize, file: Arc<TextFile>, root: Node, secrets: Secrets) -> Self {
+        let masks = telling_values(&root);
+        Self {
+            shared: Arc::new(Shared {
+                number,
+                file,
+                root,
+                secrets,
+                masks,
+            }),
+        }
+    }
+
+    /// The file, as it was named when it was loaded.
+    pub fn file(&self) -> &str {
+        self.shared.file.name()
+    }
+
+    /// The path that a text in this document means: relative ones are looked up from the directory of its file.
+    pub fn resolve_path(&self, path: &str) -> PathBuf {
+        self.shared.file.directory().join(Path::new(path))
+    }
+
+    /// Checks the plugin's options against the JSON Schema that the plugin itself describes, and hands them out with
+    /// every substituted value in the type that the schema wants (see [`PluginSpec`]).
+    ///
+    /// Values that the schema marks `"writeOnly": true` or `"format": "password"` join the configuration's [`Secrets`],
+    /// whether the options are valid or not.
+    ///
+    /// # Errors
+    /// All violations at once, each at its own place in the file. A schema that is none, or refers to other documents, is
+    /// one error at the plugin's `path`.
+    pub fn validate_plugin_spec(&self, schema: &Value) -> Result<PluginSpec, Vec<Diagnostic>> {
+        let compiled = CompiledSchema::compile(schema).map_err(|reason| {
+            let message = format!("the plugin describes its options with an invalid JSON Schema: {reason}");
+            vec![
+                self.error_at("/spec/path", message)
+                    .with_help("this is a fault of the plugin: use another version of it, or report it"),
+            ]
+        })?;
+        let absent = Node {
+            span: Span { start: 0, end: 0 },
+            content: crate::yaml::Content::Mapping(Vec::new()),
+        };
+        let node = self
+            .shared
+            .root
+            .at(PLUGIN_SPEC)
+            .filter(|node| !node.to_json().is_null())
+            .unwrap_or(&absent);
+        let conformity = check(&compiled, node, |_, _| None);
+        self.keep_secrets(node, &conformity);
+        self.release_retyped(PLUGIN_SPEC, &conformity);
+
+        let masks = secret_spans(node, &conformity);
+        let mut diagnostics: Vec<Diagnostic> = conformity
+            .findings
+            .iter()
+            .map(|finding| self.diagnostic_for(PLUGIN_SPEC, finding, &masks))
+            .collect();
+        sort_within_file(&mut diagnostics);
+        // One text may be met twice, through an alias.
+        diagnostics.dedup();
+        match conformity.value {
+            Value::Object(options) if diagnostics.is_empty() => Ok(PluginSpec(options)),
+            _ if diagnostics.is_empty() => {
+                Err(vec![self.error_at(
+                    PLUGIN_SPEC,
+                    "the plugin's options must be a mapping of keys to values",
+                )])
+            }
+            _ => Err(diagnostics),
+        }
+    }
+
+    /// An error about the value at a JSON pointer, such as `/spec/tables/0` or `/spec/spec/host`; about the nearest thing
+    /// on the way to it where it is not there. `message` must not contain a secret.
+    pub fn error_at(&self, pointer: &str, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(self.span_of(pointer), message.into(), &[])
+    }
+
+    /// Validates the whole document and releases what is no secret.
+    pub(crate) fn check_envelope(&self, schema: &CompiledSchema, reserved: Reserved) -> (Value, Vec<Diagnostic>) {
+        let conformity = check(schema, &self.shared.root, reserved);
+        self.release_retyped("", &conformity);
+        let diagnostics = conformity
+            .findings
+            .iter()
+            .map(|finding| self.diagnostic_for("", finding, &[]))
+            .collect();
+        (conformity.value, diagnostics)
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.shared.root
+    }
+
+    /// A problem of the text, as a diagnostic of this document's file.
+    pub(crate) fn problem(&self, problem: &Problem) -> Diagnostic {
+        problem_in(&self.shared.file, problem, &self.shared.masks)
+    }
+
+    /// An error at the key at a JSON pointer rather than at its value.
+    pub(crate) fn error_at_key(&self, pointer: &str, message: impl Into<String>) -> Diagnostic {
+        let (key, node, _) = self.shared.root.nearest(pointer);
+        self.diagnostic(key.unwrap_or_else(|| first_character(node)), message.into(), &[])
+    }
+
+    /// The place of a value as a second place of another diagnostic.
+    pub(crate) fn related(&self, pointer: &str, message: &str) -> Related {
+        Related {
+            message: message.to_owned(),
+            file: self.file().to_owned(),
+            place: self.shared.file.place(self.span_of(pointer), &self.shared.masks),
+        }
+    }
+
+    fn span_of(&self, pointer: &str) -> Span {
+        match self.shared.root.nearest(pointer) {
+            (_, node, true) => node.span,
+            (Some(key), _, false) => key,
+            (None, node, false) => first_character(node),
+        }
+    }
+
+    fn diagnostic_for(&self, base: &str, finding: &Finding, masks: &[Span]) -> Diagnostic {
+        let pointer = format!("{base}{}", finding.pointer);
+        let span = match &finding.target {
+            Target::Value => self.span_of(&pointer),
+            Target::Key(key) => self
+                .shared
+                .root
+                .at(&pointer)
+                .and_then(|node| node.entry(key))
+                .map_or_else(|| self.span_of(&pointer), |entry| entry.key_span),
+            Target::Missing(_) => match self.shared.root.nearest(&pointer) {
+                // The key that holds the mapping; an item of a list has none of its own.
+                (Some(key), _, _) if !ends_in_index(&pointer) => key,
+                (_, node, _) => first_character(node),
+            },
+        };
+        let mut diagnostic = self.diagnostic(span, finding.message.clone(), masks);
+        diagnostic.help.clone_from(&finding.help);
+        diagnostic
+    }
+
+    fn diagnostic(&self, span: Span, message: String, masks: &[Span]) -> Diagnostic {
+        let masks = [self.shared.masks.as_slice(), masks].concat();
+        Diagnostic {
+            severity: Severity::Error,
+            message,
+            file: self.file().to_owned(),
+            place: Some(self.shared.file.place(span, &masks)),
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    fn keep_secrets(&self, node: &Node, conformity: &Conformity) {
+        node.visit_scalars("", &mut |pointer, _, scalar| {
+            if !conformity.is_secret(pointer) {
+                return;
+            }
+            let text = match &scalar.value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let place = (self.shared.number, format!("{PLUGIN_SPEC}{pointer}"));
+            self.shared.secrets.remember(&text, place);
+        });
+    }
+
+    fn release_retyped(&self, base: &str, conformity: &Conformity) {
+        for (pointer, text) in &conformity.retyped {
+            if !conformity.is_secret(pointer) {
+                let place = (self.shared.number, format!("{base}{pointer}"));
+                self.shared.secrets.release(text, &place);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Document {
+    /// The file only: values may be secret.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Document")
+            .field("file", &self.file())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A plugin's options: valid for the schema they were checked against, secrets included. For `Configure` and for
+/// nothing else; `Debug` shows the keys only.
+///
+/// A value that is one whole `${…}` without quotes has the type that the schema wants; where the schema takes text, or
+/// says nothing, it is text.
+#[derive(Clone, PartialEq)]
+pub struct PluginSpec(Map<String, Value>);
+
+impl PluginSpec {
+    /// The options by key.
+    pub fn options(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The options as JSON text.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+}
+
+impl fmt::Debug for PluginSpec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_map()
+            .entries(self.0.keys().map(|key| (key, format_args!("***"))))
+            .finish()
+    }
+}
+
+/// A problem of a file's text as a diagnostic.
+pub(crate) fn problem_in(file: &TextFile, problem: &Problem, masks: &[Span]) -> Diagnostic {
+    Diagnostic {
+        severity: Severity::Error,
+        message: problem.message.clone(),
+        file: file.name().to_owned(),
+        place: Some(file.place(problem.span, masks)),
+        help: problem.help.clone(),
+        related: problem
+            .related
+            .iter()
+            .map(|(span, message)| Related {
+                message: (*message).to_owned(),
+                file: file.name().to_owned(),
+                place: file.place(*span, masks),
+            })
+            .collect(),
+    }
+}
+
+/// By line and column; what has no position comes first.
+pub(crate) fn sort_within_file(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.line(), diagnostic.column()));
+}
+
+/// Spans of literal values under keys whose name tells of a secret.
+pub(crate) fn telling_values(root: &Node) -> Vec<Span> {
+    let mut spans = Vec::new();
+    root.visit_scalars("", &mut |pointer, node, scalar| {
+        let telling = split_pointer(pointer).any(|key| names_a_secret(&key));
+        if telling && matches!(scalar.origin, Origin::Literal) && !scalar.value.is_null() {
+            spans.push(node.span);
+        }
+    });
+    spans
+}
+
+/// Spans of the literal values that a schema calls secret. A reference such as `${PASSWORD}` stays readable.
+fn secret_spans(node: &Node, conformity: &Conformity) -> Vec<Span> {
+    let mut spans = Vec::new();
+    node.visit_scalars("", &mut |pointer, node, scalar| {
+        if conformity.is_secret(pointer) && matches!(scalar.origin, Origin::Literal) {
+            spans.push(node.span);
+        }
+    });
+    spans
+}
+
+fn first_character(node: &Node) -> Span {
+    Span {
+        start: node.span.start,
+        end: node.span.start + 1,
+    }
+}
+
+fn ends_in_index(pointer: &str) -> bool {
+    pointer
+        .rsplit('/')
+        .next()
+        .is_some_and(|step| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit()))
+}

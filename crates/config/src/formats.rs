@@ -1,0 +1,95 @@
+//! The text formats of the envelope. One function each: the JSON Schema validator calls it to decide, the diagnostics
+//! call it again for the words.
+
+use crate::byte_size::ByteSize;
+use crate::max_rejects::MaxRejects;
+use crate::settings::StateLocation;
+use crate::source::UNACKED_BYTES;
+
+/// A size in bytes.
+pub(crate) const BYTE_SIZE: &str = "longshore-byte-size";
+/// A size in bytes within the range of `max_unacked_bytes`.
+pub(crate) const UNACKED_BYTE_SIZE: &str = "longshore-unacked-byte-size";
+/// A share of rows.
+pub(crate) const MAX_REJECTS: &str = "longshore-max-rejects";
+/// The name of a source or destination.
+pub(crate) const NAME: &str = "longshore-name";
+/// Text with something in it.
+pub(crate) const NON_BLANK: &str = "longshore-non-blank";
+/// Where the state is kept.
+pub(crate) const STATE: &str = "longshore-state";
+
+/// The pattern behind [`NAME`], for editors.
+pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]*$";
+
+/// Names become keys of the state store, parts of URLs and of metric labels.
+const LONGEST_NAME: usize = 128;
+
+type Check = fn(&str) -> Result<(), String>;
+
+/// Every format with its check.
+pub(crate) const ALL: [(&str, Check); 6] = [
+    (BYTE_SIZE, byte_size),
+    (UNACKED_BYTE_SIZE, unacked_byte_size),
+    (MAX_REJECTS, max_rejects),
+    (NAME, name),
+    (NON_BLANK, non_blank),
+    (STATE, state),
+];
+
+/// What is wrong with `text` as `format`; nothing for a format that is not ours.
+pub(crate) fn complaint(format: &str, text: &str) -> Option<String> {
+    ALL.iter()
+        .find(|(name, _)| *name == format)
+        .and_then(|(_, check)| check(text).err())
+}
+
+fn byte_size(text: &str) -> Result<(), String> {
+    text.parse::<ByteSize>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn unacked_byte_size(text: &str) -> Result<(), String> {
+    let size: ByteSize = text
+        .parse()
+        .map_err(|error: crate::byte_size::ByteSizeError| error.to_string())?;
+    if UNACKED_BYTES.contains(&size) {
+        return Ok(());
+    }
+    Err(format!(
+        "the size must be between {} and {}",
+        UNACKED_BYTES.start(),
+        UNACKED_BYTES.end()
+    ))
+}
+
+fn max_rejects(text: &str) -> Result<(), String> {
+    text.parse::<MaxRejects>()
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+fn name(text: &str) -> Result<(), String> {
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    let only_allowed = text
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'));
+    if starts_well && only_allowed && text.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(format!(
+        "a name starts with a letter or digit, goes on with letters, digits, `_`, `-` and `.`, and has at most {LONGEST_NAME} characters"
+    ))
+}
+
+fn non_blank(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("this must not be empty".to_owned());
+    }
+    Ok(())
+}
+
+fn state(text: &str) -> Result<(), String> {
+    text.parse::<StateLocation>()
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,12 @@
+//! JSON Schema at work: our own for the envelope, a plugin's for its `spec`.
+
+mod conformity;
+mod editor;
+mod violation;
+mod write_only;
+
+pub use editor::schema;
+
+pub(crate) use conformity::{CompiledSchema, Conformity, Reserved, check};
+pub(crate) use editor::{destination_schema, settings_schema, source_schema};
+pub(crate) use violation::{Finding, Target};
