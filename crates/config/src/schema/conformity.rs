@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::violation::{Complaint, Context, Finding, Leaf, Target, leaves};
+use super::violation::{Complaint, Leaf, leaves};
+use super::wording::{Context, Finding, Target};
 use super::write_only::secret_pointers;
 use crate::formats;
 use crate::text::names_a_secret;

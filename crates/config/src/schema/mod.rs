@@ -3,10 +3,11 @@
 mod conformity;
 mod editor;
 mod violation;
+mod wording;
 mod write_only;
 
 pub use editor::schema;
 
 pub(crate) use conformity::{CompiledSchema, Conformity, Reserved, check};
 pub(crate) use editor::{destination_schema, settings_schema, source_schema};
-pub(crate) use violation::{Finding, Target};
+pub(crate) use wording::{Finding, Target};
