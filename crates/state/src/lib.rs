@@ -1,1 +1,37 @@
 //! Where Longshore keeps cursors, runs, partitions and rejects.
+//!
+//! [`StateStore`] is the contract. Everything a store promises is
+//! written at the trait; the tests in `tests/state/contract` hold every implementation to it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`store`] | the trait: what may be called when, and what is promised |
+//! | [`hold`] | who may write for a sync, and when somebody else may take over |
+//! | [`process`] | which process this is, and whether another one still lives |
+//! | [`table_state`] | the stored cursor state of a table |
+//! | [`run`] | runs, attempts, plans, progress |
+//! | [`checkpoint`] | what is stored when a checkpoint is committed |
+//! | [`reject`] | the ledger of refused rows |
+//! | [`moment`] | points in time, as they are stored |
+//! | [`failure`] | every error a store makes, with its code and remedy |
+
+pub mod checkpoint;
+pub mod failure;
+pub mod hold;
+pub mod moment;
+pub mod process;
+pub mod reject;
+pub mod run;
+pub mod store;
+pub mod table_state;
+
+pub use checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark};
+pub use hold::{Acquisition, CurrentHold, Hold, Holder};
+pub use moment::UnixMicros;
+pub use reject::{NewReject, Reject, RejectCount, RejectFilter};
+pub use run::{
+    Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunStatus,
+    StartedAttempt, TableProgress, UncertainRows,
+};
+pub use store::StateStore;
+pub use table_state::{CursorReplacement, Reset, StoredState};

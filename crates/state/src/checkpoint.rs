@@ -1,0 +1,70 @@
+//! What is stored when a checkpoint is committed.
+
+use std::sync::Arc;
+
+use longshore_core::partition::Commit;
+
+use crate::{moment::UnixMicros, reject::NewReject};
+
+/// A partition, named in full.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PartitionId {
+    /// The run.
+    pub run_id: Arc<str>,
+    /// The table.
+    pub table: Arc<str>,
+    /// Its id within table and run.
+    pub partition: Arc<str>,
+}
+
+impl PartitionId {
+    /// A partition of a table of a run.
+    pub fn new(run_id: impl Into<Arc<str>>, table: impl Into<Arc<str>>, partition: impl Into<Arc<str>>) -> Self {
+        Self {
+            run_id: run_id.into(),
+            table: table.into(),
+            partition: partition.into(),
+        }
+    }
+}
+
+/// A checkpoint that every destination has acked, to be stored with everything that belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckpointCommit {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The revision of the partition's progress that this commit starts from.
+    pub from_revision: u64,
+    /// What the flow says: the position, and the counts and fingerprints since the previous commit.
+    pub commit: Commit,
+    /// Names of the destinations, in the order of `commit.destinations`.
+    pub destinations: Arc<[String]>,
+    /// Rejects of the rows up to the checkpoint and behind the previous commit.
+    pub rejects: Vec<NewReject>,
+    /// The next mark, to save a call of its own; see [`SentMark::rows`]. It is stored as durably as a mark always is.
+    pub sent_rows: Option<u64>,
+    /// Now.
+    pub at: UnixMicros,
+}
+
+/// What a commit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The revision that the next commit of the partition starts from.
+    pub revision: u64,
+    /// Old rejects that the ledger dropped to stay within its bound; the user must hear of it.
+    pub dropped_rejects: u64,
+}
+
+/// "Up to so many rows of the partition may have been sent": stored before they are sent to a target that appends.
+///
+/// A crash leaves the rows between the last commit and the mark uncertain. Marks may run ahead of what is sent, to save calls; the count of
+/// uncertain rows then is an upper bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentMark {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Rows from the start of the partition, those of earlier attempts that are committed included: `forwarded` of the last commit plus the rows
+    /// behind it. A mark never goes back within an attempt.
+    pub rows: u64,
+}

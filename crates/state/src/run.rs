@@ -1,0 +1,332 @@
+//! Runs, attempts, plans, progress.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use longshore_core::{
+    CursorValue, Error, TableState,
+    balance::{DestinationCounts, SourceCounts},
+    fingerprints::Fingerprints,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{hold::Holder, moment::UnixMicros};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It runs, or its process died and nobody has gone on with it yet: [`crate::StateStore::current_hold`] tells which.
+    Running,
+    /// Every row was delivered.
+    Completed,
+    /// Every row was delivered or is in the ledger of rejects.
+    CompletedWithRejects,
+    /// It stopped at an error; the next run of the sync goes on with it.
+    Failed,
+    /// A person stopped it; the next run of the sync goes on with it.
+    Cancelled,
+}
+
+impl RunStatus {
+    /// Whether every table is done, so that nothing is left to go on with.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        matches!(self, Self::Completed | Self::CompletedWithRejects)
+    }
+
+    /// The stored name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::CompletedWithRejects => "completed_with_rejects",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for RunStatus {
+    type Err = UnknownRunStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [
+            Self::Running,
+            Self::Completed,
+            Self::CompletedWithRejects,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+        .ok_or_else(|| UnknownRunStatus(text.to_owned()))
+    }
+}
+
+/// A text that names no status of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownRunStatus(String);
+
+impl fmt::Display for UnknownRunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}' is no status of a run", self.0)
+    }
+}
+
+impl std::error::Error for UnknownRunStatus {}
+
+/// A run to begin, with its first attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRun {
+    /// A UUID, version 7.
+    pub run_id: String,
+    /// A hash of everything in the configuration that decides what an interrupted run would do; never the configuration itself, which holds secrets.
+    pub configuration: String,
+    /// Who runs it.
+    pub holder: Holder,
+    /// Now.
+    pub started_at: UnixMicros,
+}
+
+/// A run as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// A UUID, version 7.
+    pub run_id: String,
+    /// The sync.
+    pub sync: String,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// The latest attempt's number, from 1.
+    pub attempt: u32,
+    /// When its first attempt began.
+    pub started_at: UnixMicros,
+    /// When its last attempt ended; `None`: it runs, or died.
+    pub ended_at: Option<UnixMicros>,
+    /// See [`NewRun::configuration`].
+    pub configuration: String,
+    /// Who runs it, or ran its last attempt.
+    pub holder: Holder,
+    /// What its last attempt stopped at.
+    pub error: Option<Error>,
+    /// What the orchestrator says about it at its end; its own form.
+    pub summary: Option<serde_json::Value>,
+    /// Rows that may have been delivered once more to a target that appends, over all attempts. See [`UncertainRows`].
+    pub uncertain_rows: u64,
+    /// Rejects recorded by it.
+    pub rejects: u64,
+    /// Of these, those that the ledger has dropped since, to stay within its bound.
+    pub dropped_rejects: u64,
+}
+
+/// One try of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: UnixMicros,
+    /// When it ended; `None`: it runs, or its process died.
+    pub ended_at: Option<UnixMicros>,
+    /// Who tried.
+    pub holder: Holder,
+    /// What it stopped at.
+    pub error: Option<Error>,
+    /// Rows that it may have sent without knowing what became of them. See [`UncertainRows`].
+    pub uncertain_rows: u64,
+}
+
+/// A run with all that is known about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunDetails {
+    /// The run.
+    pub run: Run,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Its tables in the order of the plan; empty before the plan was stored.
+    pub tables: Vec<TableProgress>,
+}
+
+impl RunDetails {
+    /// The time that its attempts took. An attempt whose process died is not counted: nobody knows when that was.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        let ended = |attempt: &Attempt| Some(attempt.ended_at?.since(attempt.started_at));
+        self.attempts.iter().filter_map(ended).sum()
+    }
+}
+
+/// A table's plan within a run, to be stored before its first row is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTablePlan {
+    /// The table.
+    pub table: String,
+    /// The source's plan as it came, opaque: handed back to the source when the run is resumed.
+    pub plan: Vec<u8>,
+    /// Revision of the cursor state that the plan was made from; 0: there was none.
+    pub state_revision: u64,
+    /// The partitions' ids, in the plan's order.
+    pub partitions: Vec<String>,
+}
+
+/// One table's progress in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableProgress {
+    /// The table.
+    pub table: String,
+    /// See [`NewTablePlan::plan`]; empty once the run is complete, because nobody needs it again.
+    pub plan: Vec<u8>,
+    /// See [`NewTablePlan::state_revision`].
+    pub state_revision: u64,
+    /// Every partition is complete, and the table's state is promoted where it has one.
+    pub complete: bool,
+    /// The cursor that the plan was made from.
+    pub cursor_before: Option<CursorValue>,
+    /// The cursor that was promoted.
+    pub cursor_after: Option<CursorValue>,
+    /// Its partitions in the plan's order.
+    pub partitions: Vec<PartitionProgress>,
+}
+
+impl TableProgress {
+    /// What the source counted, up to the committed checkpoints.
+    #[must_use]
+    pub fn source(&self) -> SourceCounts {
+        self.partitions
+            .iter()
+            .fold(SourceCounts::default(), |mut sum, partition| {
+                sum += partition.source;
+                sum
+            })
+    }
+
+    /// Rows forwarded, up to the committed checkpoints.
+    #[must_use]
+    pub fn forwarded(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.forwarded).sum()
+    }
+
+    /// What each destination counted, up to the committed checkpoints.
+    #[must_use]
+    pub fn destinations(&self) -> BTreeMap<String, DestinationCounts> {
+        let mut sums = BTreeMap::<String, DestinationCounts>::new();
+        for (destination, counts) in self.partitions.iter().flat_map(|partition| &partition.destinations) {
+            *sums.entry(destination.clone()).or_default() += *counts;
+        }
+        sums
+    }
+
+    /// See [`UncertainRows`].
+    #[must_use]
+    pub fn uncertain_rows(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.uncertain_rows).sum()
+    }
+}
+
+/// One partition's progress in a run. All counts are of the run, over all its attempts, up to the last committed checkpoint.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PartitionProgress {
+    /// Unique within the table and run.
+    pub partition: String,
+    /// Grows by one with every commit; 0: none yet. A commit names the revision it starts from.
+    pub revision: u64,
+    /// The source's description of the last committed position; empty: from the start. Empty again once the run is complete.
+    pub position: Vec<u8>,
+    /// The cursor there, for people.
+    pub cursor: Option<CursorValue>,
+    /// Delivered rows that a later run may see again. Empty once the run is complete: the table's state has them.
+    pub fingerprints: Fingerprints,
+    /// Its end is committed.
+    pub complete: bool,
+    /// What the source counted.
+    pub source: SourceCounts,
+    /// Rows forwarded.
+    pub forwarded: u64,
+    /// What each destination counted.
+    pub destinations: BTreeMap<String, DestinationCounts>,
+    /// Rows that the current attempt may have sent, counted from the start of the partition; see [`crate::SentMark`].
+    pub sent_rows: u64,
+    /// The highest `sent_rows` of any attempt. Beyond `forwarded`, rows may have been delivered before.
+    pub highest_sent_rows: u64,
+    /// See [`UncertainRows`].
+    pub uncertain_rows: u64,
+}
+
+/// Rows of a partition that were marked as sent, of which no commit says that they arrived, when an attempt ended or its stream broke.
+///
+/// A target that appends may have them once more after they are sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncertainRows {
+    /// The table.
+    pub table: String,
+    /// The partition.
+    pub partition: String,
+    /// How many were added to the count of uncertain rows by this call.
+    pub newly_counted: u64,
+    /// How many rows behind the committed position were sent by any attempt: the first so many rows of the next stream may already be there.
+    pub window: u64,
+}
+
+/// An attempt that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartedAttempt {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The incomplete partitions whose next stream may repeat rows that a target has already; those with a window of 0 are left out.
+    pub uncertain: Vec<UncertainRows>,
+}
+
+/// The new state of a table whose partitions are all complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// Revision that the plan was made from: [`NewTablePlan::state_revision`].
+    pub from_revision: u64,
+    /// The new state.
+    pub state: TableState,
+}
+
+/// The end of an attempt, and of its run unless somebody goes on with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunEnd {
+    /// The run.
+    pub run_id: String,
+    /// How it ended; never [`RunStatus::Running`].
+    pub status: RunStatus,
+    /// Now.
+    pub ended_at: UnixMicros,
+    /// What it stopped at; `None` for a complete run.
+    pub error: Option<Error>,
+    /// What the orchestrator says about it; its own form. Without secrets and cell values.
+    pub summary: serde_json::Value,
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this sync only.
+    pub sync: Option<String>,
+    /// With this status only.
+    pub status: Option<RunStatus>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_it_is_written() {
+        for name in ["running", "completed", "completed_with_rejects", "failed", "cancelled"] {
+            let status: RunStatus = name.parse().unwrap();
+            assert_eq!(status.to_string(), name);
+            assert_eq!(serde_json::to_value(status).unwrap(), name);
+        }
+        assert!("done".parse::<RunStatus>().is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! The trait: what may be called when, and what is promised.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use longshore_core::Result;
+
+use crate::{
+    checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark},
+    hold::{Acquisition, CurrentHold, Hold, Holder},
+    moment::UnixMicros,
+    reject::{Reject, RejectCount, RejectFilter},
+    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    table_state::{CursorReplacement, Reset, StoredState},
+};
+
+/// Where cursors, runs, partitions and rejects are kept.
+///
+/// # What every operation promises
+/// - It is **one transaction**: it happens whole or not at all, and when it returns `Ok` it survives the death of every process. What survives the
+///   loss of power is said at each implementation; what may be lost then can only repeat rows.
+/// - A future that is dropped before it is ready may or may not have had its effect, but never half of it.
+/// - Whatever takes a [`Hold`] is refused with `run_lost` when a later generation exists or the hold was released; nothing is written then, and the
+///   caller must stop.
+/// - Time comes in as a value. On a store that several machines share, their clocks must agree to well within the length of a lease. When they
+///   do not, a hold may be taken too early; even then only the latest generation can write.
+/// - Secrets and cell values are never given to a store, apart from keys of rejected rows and cursors.
+///
+/// # The order of a run
+/// [`acquire`](Self::acquire) → [`interrupted_run`](Self::interrupted_run) → [`begin_run`](Self::begin_run) or
+/// [`begin_attempt`](Self::begin_attempt) → [`store_plan`](Self::store_plan) → for each partition [`record_sent`](Self::record_sent) and
+/// [`commit_checkpoint`](Self::commit_checkpoint) → [`promote_table`](Self::promote_table) → [`finish_run`](Self::finish_run) →
+/// [`release`](Self::release); all the while [`renew`](Self::renew), several times a lease.
+///
+/// # Errors of every operation
+/// `state_busy` (retryable), `state_corrupt`, `state_unwritable`, `state_failed`; see [`crate::failure`].
+#[async_trait]
+pub trait StateStore: fmt::Debug + Send + Sync {
+    // ---- Holding a sync
+
+    /// Takes the hold of a sync for `lease` from `now`, unless somebody else's hold stands (see [`CurrentHold::stands`]).
+    ///
+    /// Of several that ask at once exactly one gets it. The holder is somebody else to itself: a process that wants to run a sync twice at once is
+    /// refused as well.
+    async fn acquire(&self, sync: &str, holder: Holder, now: UnixMicros, lease: Duration) -> Result<Acquisition>;
+
+    /// Moves the end of the lease to `lease` from `now`. A lease that ran out may be renewed as long as nobody has taken the hold over.
+    async fn renew(&self, hold: &Hold, now: UnixMicros, lease: Duration) -> Result<()>;
+
+    /// Gives the hold back. A hold that is lost or released already stays as it is: releasing twice does no harm.
+    async fn release(&self, hold: &Hold) -> Result<()>;
+
+    /// The hold of a sync as it is stored, whether it still [stands](CurrentHold::stands) or not; `None`: nobody has it.
+    async fn current_hold(&self, sync: &str) -> Result<Option<CurrentHold>>;
+
+    // ---- Runs
+
+    /// The latest run of the sync, when it is not complete: its process died, it failed, or it was cancelled. The next `sync` goes on with it when its
+    /// configuration is still the same.
+    ///
+    /// `None` when the latest run is complete, was given up by [`reset_state`](Self::reset_state) of the whole sync, or when there is none.
+    /// Who calls it holds the sync; a run that is shown here while another process holds the sync is running.
+    async fn interrupted_run(&self, sync: &str) -> Result<Option<RunDetails>>;
+
+    /// Records a new run with its first attempt. A run of the sync that is still recorded as running is ended first: failed, with the error
+    /// `run_abandoned` and its uncertain rows counted.
+    ///
+    /// # Errors
+    /// `run_exists`: the id is taken.
+    async fn begin_run(&self, hold: &Hold, run: NewRun) -> Result<()>;
+
+    /// Goes on with the interrupted run: counts the rows that its last attempt left uncertain, resets the marks, and records a new attempt under
+    /// this hold. Complete partitions and tables stay complete.
+    ///
+    /// # Errors
+    /// `run_not_resumable`: it is not the sync's interrupted run.
+    async fn begin_attempt(&self, hold: &Hold, run_id: &str, holder: Holder, now: UnixMicros)
+    -> Result<StartedAttempt>;
+
+    /// Stores the plans of tables, all or none, before their first row is read. A plan once stored is never replaced; [`reset_state`](Self::reset_state)
+    /// removes it.
+    ///
+    /// # Errors
+    /// - `plan_exists`: a table has a plan in this run already.
+    /// - `state_moved`: a table's state is not at the revision that the plan was made from.
+    /// - `run_not_open`: the run does not run under this hold.
+    async fn store_plan(&self, hold: &Hold, run_id: &str, plans: Vec<NewTablePlan>) -> Result<()>;
+
+    /// Records, before they are sent, that rows are going to be sent to a target that appends; several partitions at once to save calls.
+    /// A mark below the stored one changes nothing. Survives loss of power.
+    ///
+    /// # Errors
+    /// `run_not_open`, `partition_unknown`.
+    async fn record_sent(&self, hold: &Hold, marks: Vec<SentMark>) -> Result<()>;
+
+    /// Counts the uncertain rows of one partition whose stream broke and is about to be opened again within the same attempt, and resets its mark.
+    ///
+    /// # Errors
+    /// `run_not_open`, `partition_unknown`.
+    async fn restart_partition(&self, hold: &Hold, partition: &PartitionId) -> Result<UncertainRows>;
+
+    /// Stores a checkpoint with its counts, fingerprints and rejects, and whether the partition is complete with it.
+    ///
+    /// # Errors
+    /// - `checkpoint_conflict`: the partition's progress is not at `from_revision`, or its end is committed already. Nothing was stored.
+    /// - `run_not_open`, `partition_unknown`.
+    async fn commit_checkpoint(&self, hold: &Hold, commit: CheckpointCommit) -> Result<Committed>;
+
+    /// Marks a table complete and, in the same transaction, promotes its new state. `None` for a table that is read whole each time: nothing is
+    /// promoted and a state that may exist stays as it is.
+    ///
+    /// # Errors
+    /// - `table_incomplete`: a partition's end is not committed, or the table is complete already.
+    /// - `state_moved`: the state is not at `from_revision`. Nothing was stored.
+    /// - `state_too_large`: see [`longshore_core::TableState::to_document`].
+    /// - `run_not_open`.
+    async fn promote_table(
+        &self,
+        hold: &Hold,
+        run_id: &str,
+        table: &str,
+        promotion: Option<Promotion>,
+        now: UnixMicros,
+    ) -> Result<()>;
+
+    /// Records the end of the attempt and of the run, and counts what is uncertain. A complete run's plans, positions and fingerprints are dropped,
+    /// its counts stay; a failed or cancelled one keeps everything, so that the next `sync` goes on with it.
+    ///
+    /// # Errors
+    /// - `run_incomplete`: it ends as complete and a table is not.
+    /// - `run_not_open`.
+    async fn finish_run(&self, hold: &Hold, end: RunEnd) -> Result<()>;
+
+    /// The latest runs, newest first, at most `limit`.
+    async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
+
+    /// One run with its attempts, tables and partitions.
+    async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>>;
+
+    // ---- Cursor states
+
+    /// The states of one sync, or of all, ordered by sync and table.
+    async fn list_states(&self, sync: Option<&str>) -> Result<Vec<StoredState>>;
+
+    /// The state of one table.
+    async fn get_state(&self, sync: &str, table: &str) -> Result<Option<StoredState>>;
+
+    /// Puts a cursor in the place of the stored one, by a person's wish; returns the new revision.
+    ///
+    /// What belonged to the old cursor goes: the source's own state and the fingerprints, so that rows behind the new cursor are delivered again;
+    /// and the table's plan in an interrupted run. Takes the hold for the length of its transaction, so that a process that slept through its lease
+    /// is fenced.
+    ///
+    /// # Errors
+    /// - `sync_held`: a hold stands.
+    /// - `state_moved`: the state is not at `from_revision`.
+    /// - `cursor_type_mismatch`: the value's type is not that of the stored cursor, or it is an infinity.
+    async fn set_state(&self, replacement: CursorReplacement) -> Result<u64>;
+
+    /// Forgets the state of one table, or of all tables of a sync, so that the next run reads from the beginning. Fenced and refused like
+    /// [`set_state`](Self::set_state). One table's plan is removed from the interrupted run; a reset of the whole sync gives the interrupted run up.
+    ///
+    /// # Errors
+    /// `sync_held`: a hold stands.
+    async fn reset_state(&self, sync: &str, table: Option<&str>, now: UnixMicros) -> Result<Reset>;
+
+    // ---- Rejects
+
+    /// Rejects, newest first, at most `limit`.
+    async fn list_rejects(&self, filter: &RejectFilter, limit: u32) -> Result<Vec<Reject>>;
+
+    /// One reject.
+    async fn get_reject(&self, id: i64) -> Result<Option<Reject>>;
+
+    /// How many rejects the ledger holds, by kind, most first.
+    async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;
+}
