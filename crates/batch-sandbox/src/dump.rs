@@ -60,3 +60,47 @@ pub(crate) fn lines<T: Serialize + 'static>(
     )
         .into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::StreamExt;
+
+    use super::*;
+    use crate::rate_limits::{Limit, RateLimits};
+
+    fn project_with_profiles(count: usize) -> Arc<Project> {
+        let limits = RateLimits::new(Limit::Unlimited, Limit::Unlimited, Duration::ZERO);
+        let project = Project::new("p".to_owned(), "r".to_owned(), limits);
+        let operation = |number: usize| serde_json::json!({"identifiers": {"custom_id": number.to_string()}});
+        let body: serde_json::Value = (0..count).map(operation).collect();
+        let body = body.to_string();
+        let operations = crate::request::operations(body.as_bytes(), count).unwrap();
+        project.apply(operations, chrono::DateTime::UNIX_EPOCH, 0);
+        Arc::new(project)
+    }
+
+    #[tokio::test]
+    async fn a_dump_breaks_off_when_its_project_is_reset() {
+        let project = project_with_profiles(2 * PAGE);
+        let mut pages = lines(project.clone(), 0, None, Project::profiles)
+            .into_body()
+            .into_data_stream();
+        assert!(pages.next().await.unwrap().is_ok());
+        project.reset();
+        assert!(pages.next().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_dump_ends_at_its_limit_in_the_middle_of_a_page() {
+        let project = project_with_profiles(2 * PAGE);
+        let pages = lines(project, 5, Some(PAGE + 1), Project::profiles)
+            .into_body()
+            .into_data_stream();
+        let pages: Vec<Bytes> = pages.map(Result::unwrap).collect().await;
+        let text = String::from_utf8(pages.concat()).unwrap();
+        assert_eq!(text.lines().count(), PAGE + 1);
+        assert!(text.starts_with(r#"{"custom_id":"5""#));
+    }
+}
