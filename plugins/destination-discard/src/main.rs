@@ -1,3 +1,10 @@
-//! Entry point.
+//! The plugin `discard` as a process.
 
-fn main() {}
+use std::process::ExitCode;
+
+use longshore_destination_discard::Discard;
+use longshore_sdk::Plugin;
+
+fn main() -> ExitCode {
+    Plugin::destination::<Discard>().serve()
+}
