@@ -17,7 +17,6 @@ use crate::{
     hold::{CurrentHold, Hold},
 };
 
-#[allow(dead_code)]
 pub(crate) fn run_lost(hold: &Hold) -> Error {
     Error::internal(
         "run_lost",
@@ -31,7 +30,6 @@ pub(crate) fn run_lost(hold: &Hold) -> Error {
     )
 }
 
-#[allow(dead_code)]
 pub(crate) fn sync_held(sync: &str, held: &CurrentHold) -> Error {
     Error::config(
         "sync_held",
@@ -43,7 +41,6 @@ pub(crate) fn sync_held(sync: &str, held: &CurrentHold) -> Error {
     .with_remedy("Wait for the run to end, or cancel it, and try again.")
 }
 
-#[allow(dead_code)]
 pub(crate) fn state_moved(sync: &str, table: &str, expected: u64, found: u64) -> Error {
     Error::config(
         "state_moved",
@@ -53,7 +50,6 @@ pub(crate) fn state_moved(sync: &str, table: &str, expected: u64, found: u64) ->
     .with_table(table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn cursor_type_mismatch(table: &str, stored: Option<&CursorValue>, given: &CursorValue) -> Error {
     let message = match stored {
         Some(stored) => {
@@ -68,12 +64,10 @@ pub(crate) fn cursor_type_mismatch(table: &str, stored: Option<&CursorValue>, gi
         .with_table(table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_exists(run_id: &str) -> Error {
     Error::internal("run_exists", format!("There is a run {run_id} already"))
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_not_open(run_id: &str, hold: &Hold) -> Error {
     Error::internal(
         "run_not_open",
@@ -84,7 +78,6 @@ pub(crate) fn run_not_open(run_id: &str, hold: &Hold) -> Error {
     )
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_not_resumable(run_id: &str, sync: &str) -> Error {
     Error::internal(
         "run_not_resumable",
@@ -92,7 +85,6 @@ pub(crate) fn run_not_resumable(run_id: &str, sync: &str) -> Error {
     )
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_abandoned() -> Error {
     Error::internal(
         "run_abandoned",
@@ -100,7 +92,6 @@ pub(crate) fn run_abandoned() -> Error {
     )
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_incomplete(run_id: &str, tables: u64) -> Error {
     Error::internal(
         "run_incomplete",
@@ -108,12 +99,10 @@ pub(crate) fn run_incomplete(run_id: &str, tables: u64) -> Error {
     )
 }
 
-#[allow(dead_code)]
 pub(crate) fn run_still_running(run_id: &str) -> Error {
     Error::internal("run_still_running", format!("Run {run_id} can not end as running"))
 }
 
-#[allow(dead_code)]
 pub(crate) fn plan_exists(table: &str, run_id: &str) -> Error {
     Error::internal(
         "plan_exists",
@@ -122,7 +111,6 @@ pub(crate) fn plan_exists(table: &str, run_id: &str) -> Error {
     .with_table(table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn table_incomplete(table: &str, run_id: &str) -> Error {
     Error::internal(
         "table_incomplete",
@@ -131,7 +119,6 @@ pub(crate) fn table_incomplete(table: &str, run_id: &str) -> Error {
     .with_table(table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn partition_unknown(partition: &PartitionId) -> Error {
     Error::internal(
         "partition_unknown",
@@ -140,7 +127,6 @@ pub(crate) fn partition_unknown(partition: &PartitionId) -> Error {
     .with_table(&*partition.table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn checkpoint_conflict(partition: &PartitionId, expected: u64, found: u64) -> Error {
     Error::internal(
         "checkpoint_conflict",
@@ -152,7 +138,6 @@ pub(crate) fn checkpoint_conflict(partition: &PartitionId, expected: u64, found:
     .with_table(&*partition.table)
 }
 
-#[allow(dead_code)]
 pub(crate) fn destinations_misnamed(partition: &PartitionId, names: usize, counts: usize) -> Error {
     Error::internal(
         "destinations_misnamed",

@@ -1,6 +1,6 @@
 //! Where Longshore keeps cursors, runs, partitions and rejects.
 //!
-//! [`StateStore`] is the contract. Everything a store promises is
+//! [`StateStore`] is the contract, [`sqlite::SqliteStore`] its embedded implementation, [`open`] the door. Everything a store promises is
 //! written at the trait; the tests in `tests/state/contract` hold every implementation to it.
 //!
 //! | module | what it holds |
@@ -14,20 +14,24 @@
 //! | [`reject`] | the ledger of refused rows |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
+//! | [`sqlite`] | one file, several processes |
 
 pub mod checkpoint;
 pub mod failure;
 pub mod hold;
 pub mod moment;
+mod open;
 pub mod process;
 pub mod reject;
 pub mod run;
+pub mod sqlite;
 pub mod store;
 pub mod table_state;
 
 pub use checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;
+pub use open::open;
 pub use reject::{NewReject, Reject, RejectCount, RejectFilter};
 pub use run::{
     Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunStatus,

@@ -1,0 +1,257 @@
+//! One file, several processes.
+//!
+//! # What survives what
+//! The death of a process loses nothing that an operation has returned `Ok` for. For the loss of **power** there are two levels, because waiting
+//! for the disk at every checkpoint would make a slow disk the bound of a fast sync:
+//! - Holds, plans, marks of sent rows, promotions and the ends of runs are flushed to the disk before the operation returns
+//!   (`synchronous = FULL`).
+//! - Checkpoints and renewals are not (`synchronous = NORMAL`): the last of them may be missing after the power comes back. The file is
+//!   consistent, the run goes on from an earlier checkpoint, and rows are sent again that had arrived: the guarantee is at-least-once. Because the
+//!   marks of sent rows did survive, those repeats are inside the count of uncertain rows. The next flushed operation flushes them too.
+//!
+//! # How several processes share the file
+//! Write-ahead log, so that readers never wait; every write takes the file's one write lock at its beginning (`BEGIN IMMEDIATE`) and waits up to
+//! [`BUSY_TIMEOUT`] for it. The file must lie on a local disk: on network file systems its locks do not hold.
+//!
+//! # How the runtime is kept free
+//! One thread owns the connection and works off a bounded queue; it ends when the store is dropped, which waits for the operation under way.
+
+mod checkpoints;
+mod failure;
+mod file;
+mod holds;
+mod plans;
+mod rejects;
+mod rows;
+mod runs;
+mod schema;
+mod states;
+mod worker;
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use longshore_core::Result;
+
+use self::worker::{Durability, Worker};
+use crate::{
+    checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark},
+    hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
+    moment::UnixMicros,
+    process,
+    reject::{Reject, RejectCount, RejectFilter},
+    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    store::StateStore,
+    table_state::{CursorReplacement, Reset, StoredState},
+};
+
+/// How long an operation waits for other processes that write. The longest of theirs, 100,000 rejects in one commit, takes about a second.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Tells whether a holder's process still lives. Called inside a transaction: it must be quick and must not use the store.
+pub type LivenessProbe = Arc<dyn Fn(&Holder) -> Liveness + Send + Sync>;
+
+/// The embedded store.
+pub struct SqliteStore {
+    worker: Worker,
+    liveness: LivenessProbe,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, with its folder: both readable by their owner only. An older version's file is migrated.
+    ///
+    /// # Errors
+    /// - `state_newer`: a newer version of Longshore wrote the file. It is left as it is.
+    /// - `state_foreign`: the file is another program's database. It is left as it is.
+    /// - `state_corrupt`: the file is no database, or damaged.
+    /// - `state_unwritable`: the file or its folder can not be made or written.
+    /// - `state_busy`: another process keeps it locked.
+    pub async fn open(path: &Path) -> Result<Self> {
+        Self::open_with_probe(path, Arc::new(process::liveness)).await
+    }
+
+    /// Like [`open`](Self::open), with another way to tell whether a holder lives.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with_probe(path: &Path, liveness: LivenessProbe) -> Result<Self> {
+        Ok(Self {
+            worker: Worker::start(path).await?,
+            liveness,
+        })
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.worker.path())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl StateStore for SqliteStore {
+    async fn acquire(&self, sync: &str, holder: Holder, now: UnixMicros, lease: Duration) -> Result<Acquisition> {
+        let (sync, probe) = (sync.to_owned(), self.liveness.clone());
+        let lease_until = now.after(lease);
+        self.worker
+            .write(Durability::Power, move |tx| {
+                holds::acquire(tx, &sync, holder, now, lease_until, &probe)
+            })
+            .await
+    }
+
+    async fn renew(&self, hold: &Hold, now: UnixMicros, lease: Duration) -> Result<()> {
+        let (hold, lease_until) = (hold.clone(), now.after(lease));
+        self.worker
+            .write(Durability::Process, move |tx| holds::renew(tx, &hold, lease_until))
+            .await
+    }
+
+    async fn release(&self, hold: &Hold) -> Result<()> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| holds::release(tx, &hold))
+            .await
+    }
+
+    async fn current_hold(&self, sync: &str) -> Result<Option<CurrentHold>> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| holds::current(tx, &sync)).await
+    }
+
+    async fn interrupted_run(&self, sync: &str) -> Result<Option<RunDetails>> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| runs::interrupted(tx, &sync)).await
+    }
+
+    async fn begin_run(&self, hold: &Hold, run: NewRun) -> Result<()> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| runs::begin(tx, &hold, &run))
+            .await
+    }
+
+    async fn begin_attempt(
+        &self,
+        hold: &Hold,
+        run_id: &str,
+        holder: Holder,
+        now: UnixMicros,
+    ) -> Result<StartedAttempt> {
+        let (hold, run_id) = (hold.clone(), run_id.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                runs::begin_attempt(tx, &hold, &run_id, &holder, now)
+            })
+            .await
+    }
+
+    async fn store_plan(&self, hold: &Hold, run_id: &str, tables: Vec<NewTablePlan>) -> Result<()> {
+        let (hold, run_id) = (hold.clone(), run_id.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| plans::store(tx, &hold, &run_id, &tables))
+            .await
+    }
+
+    async fn record_sent(&self, hold: &Hold, marks: Vec<SentMark>) -> Result<()> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| checkpoints::record_sent(tx, &hold, &marks))
+            .await
+    }
+
+    async fn restart_partition(&self, hold: &Hold, partition: &PartitionId) -> Result<UncertainRows> {
+        let (hold, partition) = (hold.clone(), partition.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                checkpoints::restart_partition(tx, &hold, &partition)
+            })
+            .await
+    }
+
+    async fn commit_checkpoint(&self, hold: &Hold, commit: CheckpointCommit) -> Result<Committed> {
+        let hold = hold.clone();
+        let durability = match commit.sent_rows {
+            Some(_) => Durability::Power,
+            None => Durability::Process,
+        };
+        self.worker
+            .write(durability, move |tx| checkpoints::commit(tx, &hold, &commit))
+            .await
+    }
+
+    async fn promote_table(
+        &self,
+        hold: &Hold,
+        run_id: &str,
+        table: &str,
+        promotion: Option<Promotion>,
+        now: UnixMicros,
+    ) -> Result<()> {
+        let (hold, run_id, table) = (hold.clone(), run_id.to_owned(), table.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                plans::promote(tx, &hold, &run_id, &table, promotion.as_ref(), now)
+            })
+            .await
+    }
+
+    async fn finish_run(&self, hold: &Hold, end: RunEnd) -> Result<()> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| runs::finish(tx, &hold, &end))
+            .await
+    }
+
+    async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
+        let filter = filter.clone();
+        self.worker.read(move |tx| runs::list(tx, &filter, limit)).await
+    }
+
+    async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>> {
+        let run_id = run_id.to_owned();
+        self.worker.read(move |tx| runs::get(tx, &run_id)).await
+    }
+
+    async fn list_states(&self, sync: Option<&str>) -> Result<Vec<StoredState>> {
+        let sync = sync.map(ToOwned::to_owned);
+        self.worker.read(move |tx| states::list(tx, sync.as_deref())).await
+    }
+
+    async fn get_state(&self, sync: &str, table: &str) -> Result<Option<StoredState>> {
+        let (sync, table) = (sync.to_owned(), table.to_owned());
+        self.worker.read(move |tx| states::get(tx, &sync, &table)).await
+    }
+
+    async fn set_state(&self, replacement: CursorReplacement) -> Result<u64> {
+        let probe = self.liveness.clone();
+        self.worker
+            .write(Durability::Power, move |tx| states::replace(tx, replacement, &probe))
+            .await
+    }
+
+    async fn reset_state(&self, sync: &str, table: Option<&str>, now: UnixMicros) -> Result<Reset> {
+        let (sync, table, probe) = (sync.to_owned(), table.map(ToOwned::to_owned), self.liveness.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                states::reset(tx, &sync, table.as_deref(), now, &probe)
+            })
+            .await
+    }
+
+    async fn list_rejects(&self, filter: &RejectFilter, limit: u32) -> Result<Vec<Reject>> {
+        let filter = filter.clone();
+        self.worker.read(move |tx| rejects::list(tx, &filter, limit)).await
+    }
+
+    async fn get_reject(&self, id: i64) -> Result<Option<Reject>> {
+        self.worker.read(move |tx| rejects::get(tx, id)).await
+    }
+
+    async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>> {
+        let filter = filter.clone();
+        self.worker.read(move |tx| rejects::count(tx, &filter)).await
+    }
+}

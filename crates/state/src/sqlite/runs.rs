@@ -1,0 +1,227 @@
+//! Runs and attempts.
+
+use longshore_core::Error;
+use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, types::Type};
+
+use super::{
+    checkpoints,
+    failure::Failure,
+    holds, plans,
+    rows::{damaged, json, json_option, to_json, to_json_option},
+};
+use crate::{
+    failure,
+    hold::{Hold, Holder},
+    moment::UnixMicros,
+    run::{Attempt, NewRun, Run, RunDetails, RunEnd, RunFilter, RunStatus, StartedAttempt},
+};
+
+/// Whether a run may be gone on with: the latest of its sync, not complete, not given up.
+const INTERRUPTED: &str = "SELECT * FROM (SELECT * FROM runs WHERE sync = ?1 ORDER BY id DESC LIMIT 1)
+     WHERE resumable AND status IN ('running', 'failed', 'cancelled')";
+
+pub(super) fn begin(tx: &Transaction<'_>, hold: &Hold, run: &NewRun) -> Result<(), Failure> {
+    holds::fence(tx, hold)?;
+    if find(tx, &run.run_id)?.is_some() {
+        return Err(failure::run_exists(&run.run_id).into());
+    }
+    give_up(tx, &hold.sync)?;
+    let holder = to_json(&run.holder)?;
+    tx.execute(
+        "INSERT INTO runs (run_id, sync, status, generation, attempt, started_at, configuration, holder)
+         VALUES (:run_id, :sync, 'running', :generation, 1, :started_at, :configuration, :holder)",
+        named_params! {
+            ":run_id": run.run_id,
+            ":sync": hold.sync,
+            ":generation": hold.generation,
+            ":started_at": run.started_at.0,
+            ":configuration": run.configuration,
+            ":holder": holder,
+        },
+    )?;
+    insert_attempt(tx, tx.last_insert_rowid(), 1, run.started_at, &holder)
+}
+
+pub(super) fn begin_attempt(
+    tx: &Transaction<'_>,
+    hold: &Hold,
+    run_id: &str,
+    holder: &Holder,
+    now: UnixMicros,
+) -> Result<StartedAttempt, Failure> {
+    holds::fence(tx, hold)?;
+    let interrupted = tx
+        .query_row(INTERRUPTED, [&hold.sync], |row| {
+            Ok((row.get::<_, i64>("id")?, run_of(row)?))
+        })
+        .optional()?;
+    let Some((run, record)) = interrupted.filter(|(_, record)| record.run_id == run_id) else {
+        return Err(failure::run_not_resumable(run_id, &hold.sync).into());
+    };
+    let uncertain = checkpoints::count_uncertain(tx, run)?;
+    let (number, holder) = (record.attempt + 1, to_json(holder)?);
+    tx.execute(
+        "UPDATE runs SET status = 'running', generation = ?2, attempt = ?3, holder = ?4, ended_at = NULL, error = NULL, summary = NULL
+         WHERE id = ?1",
+        params![run, hold.generation, number, holder],
+    )?;
+    insert_attempt(tx, run, number, now, &holder)?;
+    Ok(StartedAttempt { number, uncertain })
+}
+
+pub(super) fn finish(tx: &Transaction<'_>, hold: &Hold, end: &RunEnd) -> Result<(), Failure> {
+    let run = require_open(tx, hold, &end.run_id)?;
+    if end.status == RunStatus::Running {
+        return Err(failure::run_still_running(&end.run_id).into());
+    }
+    checkpoints::count_uncertain(tx, run)?;
+    if end.status.is_complete() {
+        let incomplete = "SELECT count(*) FROM run_tables WHERE run = ?1 AND NOT complete";
+        let incomplete: u64 = tx.query_row(incomplete, [run], |row| row.get(0))?;
+        if incomplete > 0 {
+            return Err(failure::run_incomplete(&end.run_id, incomplete).into());
+        }
+        plans::drop_payload(tx, run)?;
+    }
+    let error = to_json_option(end.error.as_ref())?;
+    tx.execute(
+        "UPDATE runs SET status = :status, ended_at = :ended_at, error = :error, summary = :summary WHERE id = :run",
+        named_params! {
+            ":run": run,
+            ":status": end.status.as_str(),
+            ":ended_at": end.ended_at.0,
+            ":error": error,
+            ":summary": to_json(&end.summary)?,
+        },
+    )?;
+    tx.execute(
+        "UPDATE attempts SET ended_at = ?2, error = ?3 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
+        params![run, end.ended_at.0, error],
+    )?;
+    Ok(())
+}
+
+/// Makes sure that no run of the sync can be gone on with; returns how many incomplete tables they had planned.
+pub(super) fn give_up(tx: &Transaction<'_>, sync: &str) -> Result<u64, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT id, status = 'running' FROM runs WHERE sync = ?1 AND resumable AND status IN ('running', 'failed', 'cancelled')",
+    )?;
+    let open: Vec<(i64, bool)> = statement
+        .query_map([sync], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut tables = 0;
+    for (run, running) in open {
+        checkpoints::count_uncertain(tx, run)?;
+        let planned = "SELECT count(*) FROM run_tables WHERE run = ?1 AND NOT complete";
+        tables += tx.query_row(planned, [run], |row| row.get::<_, u64>(0))?;
+        plans::drop_payload(tx, run)?;
+        tx.execute("UPDATE runs SET resumable = 0 WHERE id = ?1", [run])?;
+        if running {
+            let error: Error = failure::run_abandoned();
+            tx.execute(
+                "UPDATE runs SET status = 'failed', error = ?2 WHERE id = ?1",
+                params![run, to_json(&error)?],
+            )?;
+        }
+    }
+    Ok(tables)
+}
+
+/// The number of a run that runs under this hold.
+pub(super) fn require_open(tx: &Transaction<'_>, hold: &Hold, run_id: &str) -> Result<i64, Failure> {
+    holds::fence(tx, hold)?;
+    let mut statement = tx.prepare_cached(
+        "SELECT id FROM runs WHERE run_id = ?1 AND sync = ?2 AND generation = ?3 AND status = 'running'",
+    )?;
+    let run = statement.query_row(params![run_id, hold.sync, hold.generation], |row| row.get(0));
+    run.optional()?
+        .ok_or_else(|| failure::run_not_open(run_id, hold).into())
+}
+
+pub(super) fn interrupted(tx: &Transaction<'_>, sync: &str) -> Result<Option<RunDetails>, Failure> {
+    let found = tx.query_row(INTERRUPTED, [sync], |row| Ok((row.get("id")?, run_of(row)?)));
+    found
+        .optional()?
+        .map(|(run, record)| details(tx, run, record))
+        .transpose()
+}
+
+pub(super) fn get(tx: &Transaction<'_>, run_id: &str) -> Result<Option<RunDetails>, Failure> {
+    let found = tx.query_row("SELECT * FROM runs WHERE run_id = ?1", [run_id], |row| {
+        Ok((row.get("id")?, run_of(row)?))
+    });
+    found
+        .optional()?
+        .map(|(run, record)| details(tx, run, record))
+        .transpose()
+}
+
+pub(super) fn list(tx: &Transaction<'_>, filter: &RunFilter, limit: u32) -> Result<Vec<Run>, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT * FROM runs WHERE (?1 IS NULL OR sync = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY id DESC LIMIT ?3",
+    )?;
+    let runs = statement.query_map(
+        params![filter.sync, filter.status.map(RunStatus::as_str), limit],
+        run_of,
+    )?;
+    Ok(runs.collect::<Result<_, _>>()?)
+}
+
+fn find(tx: &Transaction<'_>, run_id: &str) -> Result<Option<i64>, Failure> {
+    let found = tx.query_row("SELECT id FROM runs WHERE run_id = ?1", [run_id], |row| row.get(0));
+    Ok(found.optional()?)
+}
+
+fn insert_attempt(
+    tx: &Transaction<'_>,
+    run: i64,
+    number: u32,
+    started_at: UnixMicros,
+    holder: &str,
+) -> Result<(), Failure> {
+    tx.execute(
+        "INSERT INTO attempts (run, number, started_at, holder) VALUES (?1, ?2, ?3, ?4)",
+        params![run, number, started_at.0, holder],
+    )?;
+    Ok(())
+}
+
+fn details(tx: &Transaction<'_>, run: i64, record: Run) -> Result<RunDetails, Failure> {
+    let mut statement = tx.prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number")?;
+    let attempts = statement.query_map([run], attempt_of)?.collect::<Result<_, _>>()?;
+    Ok(RunDetails {
+        run: record,
+        attempts,
+        tables: plans::progress(tx, run)?,
+    })
+}
+
+fn run_of(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let status: String = row.get("status")?;
+    Ok(Run {
+        run_id: row.get("run_id")?,
+        sync: row.get("sync")?,
+        status: status.parse().map_err(|error| damaged("status", Type::Text, error))?,
+        attempt: row.get("attempt")?,
+        started_at: UnixMicros(row.get("started_at")?),
+        ended_at: row.get::<_, Option<i64>>("ended_at")?.map(UnixMicros),
+        configuration: row.get("configuration")?,
+        holder: json(row, "holder")?,
+        error: json_option(row, "error")?,
+        summary: json_option(row, "summary")?,
+        uncertain_rows: row.get("uncertain_rows")?,
+        rejects: row.get("rejects")?,
+        dropped_rejects: row.get("dropped_rejects")?,
+    })
+}
+
+fn attempt_of(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        number: row.get("number")?,
+        started_at: UnixMicros(row.get("started_at")?),
+        ended_at: row.get::<_, Option<i64>>("ended_at")?.map(UnixMicros),
+        holder: json(row, "holder")?,
+        error: json_option(row, "error")?,
+        uncertain_rows: row.get("uncertain_rows")?,
+    })
+}
