@@ -1,1 +1,21 @@
-//! End-to-end tests over real processes and real databases, and their support code.
+//! Support code of the end-to-end tests: throwaway databases, the sandbox and Longshore itself as processes, a shop to move,
+//! and an oracle that compares what arrived with what was there.
+//!
+//! Everything here works on real processes and real sockets. Helpers give a [`Failure`] where they can not do their work; what a test is
+//! *about* is asserted by the test. `cargo xtask` uses the same code for its demo.
+
+pub mod binaries;
+mod failure;
+mod longshore;
+pub mod oracle;
+mod postgres;
+pub mod processes;
+mod sandbox;
+pub mod shop;
+mod waiting;
+
+pub use failure::{Context, Failure, Result};
+pub use longshore::{Finished, Longshore, RunningLongshore};
+pub use postgres::{Connection, Database, PASSWORD, PostgresCluster, USER, postgres_programs};
+pub use sandbox::{PROJECT_KEY, REST_API_KEY, ReceivedEvent, ReceivedProfile, SandboxOptions, SandboxProcess};
+pub use waiting::{PATIENCE, eventually};

@@ -1,0 +1,125 @@
+//! Configuration documents for the shop.
+
+use crate::{Database, PASSWORD, PROJECT_KEY, REST_API_KEY, SandboxProcess, USER};
+
+/// The environment variable with the database's password.
+pub const PASSWORD_VARIABLE: &str = "SHOP_PASSWORD";
+/// The environment variable with the REST API key.
+pub const BATCH_KEY_VARIABLE: &str = "BATCH_REST_API_KEY";
+
+/// One of Batch's two targets, with the shop's table for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The table `profiles`, to profile attributes.
+    Profiles,
+    /// The table `events`, to profile events.
+    Events,
+}
+
+impl Target {
+    /// The table; also the name of its sync.
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Profiles => "profiles",
+            Self::Events => "events",
+        }
+    }
+
+    /// The name of its destination.
+    pub fn destination(self) -> &'static str {
+        match self {
+            Self::Profiles => "batch-profiles",
+            Self::Events => "batch-events",
+        }
+    }
+}
+
+/// A sync of one of the shop's tables to a sandbox, as a file with two documents. Secrets stand in environment variables.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    target: Target,
+    source_lines: Vec<String>,
+    source_options: Vec<String>,
+    destination_options: Vec<String>,
+}
+
+impl Configuration {
+    /// What is needed and nothing more.
+    pub fn new(target: Target, database: &Database, sandbox: &SandboxProcess) -> Self {
+        let source_options = [
+            "host: 127.0.0.1".to_owned(),
+            format!("port: {}", database.port()),
+            format!("database: {}", database.name()),
+            format!("username: {USER}"),
+            format!("password: ${{{PASSWORD_VARIABLE}}}"),
+            "cursor: last_updated_at".to_owned(),
+        ];
+        let mut destination_options = vec![
+            match target {
+                Target::Profiles => "target: profile_attributes".to_owned(),
+                Target::Events => "target: profile_events".to_owned(),
+            },
+            format!("base_url: {}", sandbox.base_url()),
+            format!("project_key: {PROJECT_KEY}"),
+            format!("rest_api_key: ${{{BATCH_KEY_VARIABLE}}}"),
+        ];
+        if target == Target::Events {
+            destination_options.push("mapping: { event_id: { ignore: true } }".to_owned());
+        }
+        Self {
+            target,
+            source_lines: Vec::new(),
+            source_options: source_options.into(),
+            destination_options,
+        }
+    }
+
+    /// The variables that the file refers to, with their values.
+    pub fn variables() -> [(&'static str, &'static str); 2] {
+        [(PASSWORD_VARIABLE, PASSWORD), (BATCH_KEY_VARIABLE, REST_API_KEY)]
+    }
+
+    /// The same with one more line among Longshore's own options of the source, such as `concurrency: 1`.
+    #[must_use]
+    pub fn with_source_line(mut self, line: &str) -> Self {
+        self.source_lines.push(line.to_owned());
+        self
+    }
+
+    /// The same with one more line among the options of the source plugin. A line with the same key goes.
+    #[must_use]
+    pub fn with_source_option(mut self, line: &str) -> Self {
+        replace(&mut self.source_options, line);
+        self
+    }
+
+    /// The same with one more line among the options of the destination plugin. A line with the same key goes.
+    #[must_use]
+    pub fn with_destination_option(mut self, line: &str) -> Self {
+        replace(&mut self.destination_options, line);
+        self
+    }
+
+    /// The file.
+    pub fn text(&self) -> String {
+        let (table, destination) = (self.target.table(), self.target.destination());
+        let source_lines = indented(&self.source_lines, "  ");
+        let source_options = indented(&self.source_options, "    ");
+        let destination_options = indented(&self.destination_options, "    ");
+        format!(
+            "kind: source\nspec:\n  name: {table}\n  path: postgresql\n  tables: [{table}]\n  destinations: [{destination}]\n\
+             {source_lines}  spec:\n{source_options}\
+             ---\nkind: destination\nspec:\n  name: {destination}\n  path: batch\n  spec:\n{destination_options}"
+        )
+    }
+}
+
+fn replace(lines: &mut Vec<String>, line: &str) {
+    let key = line.split(':').next();
+    lines.retain(|known| known.split(':').next() != key);
+    lines.push(line.to_owned());
+}
+
+fn indented(lines: &[String], indentation: &str) -> String {
+    lines.iter().map(|line| format!("{indentation}{line}\n")).collect()
+}

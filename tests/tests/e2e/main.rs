@@ -1,0 +1,3 @@
+//! Longshore as its users run it: real processes, a real PostgreSQL, real sockets.
+
+mod support;
