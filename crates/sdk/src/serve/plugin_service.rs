@@ -10,6 +10,7 @@ use longshore_protocol::{
     v1::{self, plugin_server},
 };
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use tonic::{Request, Response, Status};
 
 /// A source or a destination, as the `Plugin` service sees it.
@@ -110,12 +111,23 @@ impl plugin_server::Plugin for PluginService {
 pub(crate) fn parse_spec<T: DeserializeOwned>(spec_json: &str) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_str(spec_json);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field: String = error.path().iter().map(|segment| format!("/{segment}")).collect();
+        let field: String = error.path().iter().map(pointer_segment).collect();
         // serde_json appends its own line and column, which mean nothing to somebody who wrote YAML.
         let message = error.inner().to_string();
         let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
         Error::config("spec_invalid", message).with_field(field)
     })
+}
+
+/// A step of a path as a JSON pointer writes it (RFC 6901).
+fn pointer_segment(segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { variant } => format!("/{variant}"),
+        // What is unknown is left out: the pointer then names the place around it.
+        Segment::Unknown => String::new(),
+    }
 }
 
 /// The JSON Schema of a specification.
