@@ -1,0 +1,122 @@
+PRAGMA application_id = 1280526418;
+PRAGMA user_version = 1;
+CREATE TABLE holds (
+    sync        TEXT NOT NULL PRIMARY KEY,
+    -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
+    generation  INTEGER NOT NULL CHECK (generation > 0),
+    -- JSON; NULL: nobody holds the sync.
+    holder      TEXT,
+    since       INTEGER,
+    lease_until INTEGER,
+    CHECK ((holder IS NULL) = (since IS NULL) AND (holder IS NULL) = (lease_until IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE TABLE states (
+    sync       TEXT NOT NULL,
+    table_name TEXT NOT NULL,
+    revision   INTEGER NOT NULL CHECK (revision > 0),
+    -- Versioned JSON, see TableState.
+    document   TEXT NOT NULL,
+    updated_at INTEGER NOT NULL,
+    -- NULL: set by a person.
+    run_id     TEXT,
+    PRIMARY KEY (sync, table_name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE runs (
+    -- The order of runs: clocks may jump, this does not.
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id          TEXT NOT NULL UNIQUE,
+    sync            TEXT NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('running', 'completed', 'completed_with_rejects', 'failed', 'cancelled')),
+    -- 0: it was given up; what it had planned is gone.
+    resumable       INTEGER NOT NULL DEFAULT 1 CHECK (resumable IN (0, 1)),
+    -- Of the hold that its latest attempt runs under.
+    generation      INTEGER NOT NULL,
+    attempt         INTEGER NOT NULL CHECK (attempt > 0),
+    started_at      INTEGER NOT NULL,
+    ended_at        INTEGER,
+    configuration   TEXT NOT NULL,
+    holder          TEXT NOT NULL,
+    error           TEXT,
+    summary         TEXT,
+    uncertain_rows  INTEGER NOT NULL DEFAULT 0,
+    rejects         INTEGER NOT NULL DEFAULT 0,
+    dropped_rejects INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX runs_by_sync ON runs (sync, id);
+CREATE TABLE attempts (
+    run            INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    number         INTEGER NOT NULL CHECK (number > 0),
+    started_at     INTEGER NOT NULL,
+    ended_at       INTEGER,
+    holder         TEXT NOT NULL,
+    error          TEXT,
+    uncertain_rows INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE run_tables (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    run            INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    table_name     TEXT NOT NULL,
+    -- The source's, opaque; empty once the run is complete.
+    plan           BLOB NOT NULL,
+    state_revision INTEGER NOT NULL,
+    complete       INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),
+    -- JSON, for people.
+    cursor_before  TEXT,
+    cursor_after   TEXT,
+    UNIQUE (run, table_name)
+) STRICT;
+CREATE TABLE partitions (
+    id                      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_table               INTEGER NOT NULL REFERENCES run_tables (id) ON DELETE CASCADE,
+    partition_id            TEXT NOT NULL,
+    revision                INTEGER NOT NULL DEFAULT 0,
+    position                BLOB NOT NULL DEFAULT x'',
+    -- JSON, for people.
+    cursor                  TEXT,
+    -- 8 bytes each, little endian.
+    fingerprints            BLOB NOT NULL DEFAULT x'',
+    fingerprints_overflowed INTEGER NOT NULL DEFAULT 0 CHECK (fingerprints_overflowed IN (0, 1)),
+    complete                INTEGER NOT NULL DEFAULT 0 CHECK (complete IN (0, 1)),
+    read                    INTEGER NOT NULL DEFAULT 0,
+    emitted                 INTEGER NOT NULL DEFAULT 0,
+    filtered                INTEGER NOT NULL DEFAULT 0,
+    deduplicated            INTEGER NOT NULL DEFAULT 0,
+    forwarded               INTEGER NOT NULL DEFAULT 0,
+    -- Marks, not commits: rows that may have been sent by the current attempt, and by any.
+    sent_rows               INTEGER NOT NULL DEFAULT 0,
+    highest_sent_rows       INTEGER NOT NULL DEFAULT 0,
+    uncertain_rows          INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (run_table, partition_id)
+) STRICT;
+CREATE TABLE partition_destinations (
+    partition   INTEGER NOT NULL REFERENCES partitions (id) ON DELETE CASCADE,
+    destination TEXT NOT NULL,
+    delivered   INTEGER NOT NULL,
+    rejected    INTEGER NOT NULL,
+    filtered    INTEGER NOT NULL,
+    PRIMARY KEY (partition, destination)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rejects (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    run          INTEGER NOT NULL REFERENCES runs (id),
+    sync         TEXT NOT NULL,
+    table_name   TEXT NOT NULL,
+    partition_id TEXT NOT NULL,
+    at           INTEGER NOT NULL,
+    destination  TEXT NOT NULL,
+    key          TEXT NOT NULL,
+    rule         TEXT NOT NULL,
+    -- Empty: the whole row.
+    column_name  TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    whole_row    INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
+    sequence     INTEGER NOT NULL,
+    row_number   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX rejects_by_sync ON rejects (sync, id);
+CREATE INDEX rejects_by_run ON rejects (run, id);
+CREATE TABLE reject_ledgers (
+    sync TEXT NOT NULL PRIMARY KEY,
+    kept INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,177 @@
+//! The stored form: a change of it is a new version, never an accident.
+
+use std::{fs, path::Path};
+
+use longshore_core::{CursorValue, Error};
+use longshore_state::{
+    CursorReplacement, Promotion, RejectFilter, RunEnd, RunStatus, StateStore as _, sqlite::SqliteStore,
+};
+use rusqlite::{Connection, types::ValueRef};
+use tempfile::TempDir;
+
+use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later};
+
+const TABLES: [&str; 9] = [
+    "holds",
+    "states",
+    "runs",
+    "attempts",
+    "run_tables",
+    "partitions",
+    "partition_destinations",
+    "rejects",
+    "reject_ledgers",
+];
+
+/// A completed run, an interrupted one, and a state set by hand.
+async fn write_everything(path: &Path) {
+    let store = SqliteStore::open(path).await.unwrap();
+    let hold = contract::started(&store).await;
+    let mut first = contract::last(contract::commit("a", 0, 10));
+    first.rejects = vec![contract::reject(1)];
+    first.commit.checkpoint.fingerprints.insert(0x0102_0304_0506_0708);
+    store.commit_checkpoint(&hold, first).await.unwrap();
+    let second = contract::last(contract::commit("b", 0, 10));
+    store.commit_checkpoint(&hold, second).await.unwrap();
+    let promotion = Promotion {
+        from_revision: 0,
+        state: contract::state(42),
+    };
+    let promoted = store.promote_table(&hold, RUN, "events", Some(promotion), later(5));
+    promoted.await.unwrap();
+    let completed = contract::end(RUN, RunStatus::CompletedWithRejects);
+    store.finish_run(&hold, completed).await.unwrap();
+
+    store.begin_run(&hold, contract::new_run(NEXT_RUN, 1)).await.unwrap();
+    let plan = contract::plan("events", &["a"], 1);
+    store.store_plan(&hold, NEXT_RUN, vec![plan]).await.unwrap();
+    let mut unfinished = contract::commit("a", 0, 3);
+    unfinished.partition.run_id = NEXT_RUN.into();
+    unfinished.sent_rows = Some(9);
+    unfinished.commit.checkpoint.fingerprints.insert(9);
+    store.commit_checkpoint(&hold, unfinished).await.unwrap();
+    let failed = RunEnd {
+        error: Some(Error::source("gone", "The table is gone").with_remedy("Look")),
+        ..contract::end(NEXT_RUN, RunStatus::Failed)
+    };
+    store.finish_run(&hold, failed).await.unwrap();
+
+    let replacement = CursorReplacement {
+        sync: "by hand".to_owned(),
+        table: "t".to_owned(),
+        from_revision: 0,
+        cursor_column: "id".to_owned(),
+        cursor: CursorValue::Int(-1),
+        at: NOW,
+    };
+    store.set_state(replacement).await.unwrap();
+}
+
+fn schema(connection: &Connection) -> String {
+    let ours = "SELECT sql || ';' FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid";
+    let mut statement = connection.prepare(ours).unwrap();
+    let parts = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let parts: Vec<_> = parts.map(Result::unwrap).collect();
+    let pragma = |name| -> i64 { connection.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
+    format!(
+        "PRAGMA application_id = {};\nPRAGMA user_version = {};\n{}\n",
+        pragma("application_id"),
+        pragma("user_version"),
+        parts.join("\n")
+    )
+}
+
+fn contents(connection: &Connection) -> String {
+    let mut text = String::new();
+    for table in TABLES {
+        let all = format!("SELECT * FROM {table} ORDER BY 1, 2");
+        let mut statement = connection.prepare(&all).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<_> = (0..columns)
+                .map(|column| literal(row.get_ref(column).unwrap()))
+                .collect();
+            text += &format!("INSERT INTO {table} VALUES ({});\n", values.join(", "));
+        }
+    }
+    text
+}
+
+fn literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(value) => value.to_string(),
+        ValueRef::Text(text) => format!("'{}'", std::str::from_utf8(text).unwrap().replace('\'', "''")),
+        ValueRef::Blob(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("x'{hex}'")
+        }
+        ValueRef::Real(_) => panic!("no float is ever stored"),
+    }
+}
+
+fn compare(actual: &str, golden: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(golden);
+    let expected = fs::read_to_string(&golden).unwrap_or_default();
+    if actual != expected {
+        let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join(golden.file_name().unwrap());
+        fs::write(&written, actual).unwrap();
+        panic!(
+            "{} differs from what is stored now, which is in {}",
+            golden.display(),
+            written.display()
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_schema_is_what_it_was() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("state.db");
+    drop(SqliteStore::open(&path).await.unwrap());
+    compare(&schema(&Connection::open(&path).unwrap()), "schema.sql");
+}
+
+#[tokio::test]
+async fn version_1_is_written_as_it_always_was() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("state.db");
+    write_everything(&path).await;
+    let connection = Connection::open(&path).unwrap();
+    compare(&(schema(&connection) + &contents(&connection)), "state-v1.sql");
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_read_and_gone_on_with() {
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("state.db");
+    let dump = include_str!("../../golden/state-v1.sql");
+    Connection::open(&path).unwrap().execute_batch(dump).unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let state = store.get_state(SYNC, "events").await.unwrap().unwrap();
+    assert_eq!((state.revision, state.state().unwrap()), (1, contract::state(42)));
+    let rejects = store.list_rejects(&RejectFilter::default(), 10).await.unwrap();
+    assert_eq!(rejects[0].reject, contract::reject(1));
+    let completed = store.get_run(RUN).await.unwrap().unwrap();
+    assert_eq!(completed.run.status, RunStatus::CompletedWithRejects);
+    assert_eq!(completed.tables[0].forwarded(), 20);
+
+    let interrupted = store.interrupted_run(SYNC).await.unwrap().unwrap();
+    assert_eq!(
+        (&*interrupted.run.run_id, interrupted.run.uncertain_rows),
+        (NEXT_RUN, 6)
+    );
+    assert_eq!(interrupted.run.error.unwrap().code, "gone");
+    let partition = &interrupted.tables[0].partitions[0];
+    assert_eq!((partition.revision, partition.fingerprints.len()), (1, 1));
+    assert_eq!(partition.position, b"position 1");
+    let hold = contract::acquire_at(&store, 2, later(60)).await;
+    let attempt = store.begin_attempt(&hold, NEXT_RUN, contract::process(2), later(60));
+    let attempt = attempt.await.unwrap();
+    assert_eq!((attempt.number, attempt.uncertain[0].window), (2, 6));
+    let mut next = contract::last(contract::commit("a", 1, 3));
+    next.partition.run_id = NEXT_RUN.into();
+    store.commit_checkpoint(&hold, next).await.unwrap();
+}
