@@ -58,8 +58,9 @@ pub struct Committed {
 
 /// "Up to so many rows of the partition may have been sent": stored before they are sent to a target that appends.
 ///
-/// A crash leaves the rows between the last commit and the mark uncertain. Marks may run ahead of what is sent, to save calls; the count of
-/// uncertain rows then is an upper bound.
+/// A crash leaves the rows between the last commit and the mark uncertain. A mark waits for the disk (milliseconds), so mark a window ahead of what
+/// is sent rather than each batch, several partitions in one call, or the next window together with a commit
+/// ([`CheckpointCommit::sent_rows`]); the count of uncertain rows then is an upper bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentMark {
     /// The partition.
