@@ -28,28 +28,48 @@ const PLUGINS_END_WITHIN: Duration = Duration::from_secs(15);
 
 /// A working directory with configuration files, and the program to run in it.
 ///
-/// The program gets an environment of its own: `PATH`, `HOME` and a temporary directory inside the working directory, and what
-/// [`set_variable`](Self::set_variable) adds.
+/// The program gets an environment of its own: `PATH`, `TERM`, the working directory as `HOME`, and what [`set_variable`](Self::set_variable) adds.
 #[derive(Debug)]
 pub struct Longshore {
-    folder: TempDir,
+    folder: Folder,
     program: PathBuf,
     variables: BTreeMap<String, String>,
     patience: Duration,
     shows_messages: bool,
 }
 
+#[derive(Debug)]
+enum Folder {
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
 impl Longshore {
-    /// An empty working directory.
+    /// An empty working directory that goes with the value. The program's own temporary files go there too.
     ///
     /// # Errors
-    /// The program is not built, or no directory can be made.
+    /// A program is not built, or no directory can be made.
     pub fn new() -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("longshore-")
             .tempdir()
             .context("a temporary directory can not be made")?;
-        std::fs::create_dir(folder.path().join("tmp")).context("a temporary directory can not be made")?;
+        let temporary_files = folder.path().join("tmp");
+        std::fs::create_dir(&temporary_files).context("a temporary directory can not be made")?;
+        let mut longshore = Self::in_place(Folder::Temporary(folder))?;
+        longshore.set_variable("TMPDIR", &temporary_files.to_string_lossy());
+        Ok(longshore)
+    }
+
+    /// A working directory that exists and stays.
+    ///
+    /// # Errors
+    /// A program is not built.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        Self::in_place(Folder::Kept(folder.to_owned()))
+    }
+
+    fn in_place(folder: Folder) -> Result<Self> {
         Ok(Self {
             folder,
             program: binaries::longshore()?,
@@ -61,7 +81,15 @@ impl Longshore {
 
     /// The working directory.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        match &self.folder {
+            Folder::Temporary(folder) => folder.path(),
+            Folder::Kept(path) => path,
+        }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Where the program keeps its state when the configuration does not say.
@@ -108,7 +136,6 @@ impl Longshore {
                     .filter_map(|name| Some((name, std::env::var_os(name)?))),
             )
             .env("HOME", self.folder())
-            .env("TMPDIR", self.folder().join("tmp"))
             .envs(&self.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

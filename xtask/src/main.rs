@@ -1,3 +1,78 @@
-//! Entry point.
+//! `cargo xtask`: everything that a person does by hand in this workspace.
 
-fn main() {}
+mod cargo;
+mod console;
+mod demo;
+mod lint;
+mod prerequisites;
+mod python;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use longshore_tests::Result;
+
+use crate::{cargo::Cargo, console::Console, workspace::Workspace};
+
+/// Every task of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Move a shop from a throwaway PostgreSQL to a local emulator of Batch, and prove that it arrived.
+    Demo(demo::DemoArguments),
+    /// Run every test; installs PostgreSQL and Python packages where they are missing.
+    Test {
+        /// Handed to `cargo test`, such as `-p longshore-core` or a part of a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check format, lints and documentation.
+    Lint,
+    /// Build every program.
+    Build,
+}
+
+/// The exit code after Ctrl-C, as of every program that a signal ends.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let console = Console::new();
+    match run(command_line.task, &console) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => {
+            console.line("\nInterrupted. Everything that was started has been stopped.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(failure) => {
+            console.failure(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How a task ended that did not fail.
+enum Outcome {
+    Done,
+    Interrupted,
+}
+
+fn run(task: Task, console: &Console) -> Result<Outcome> {
+    let workspace = Workspace::find()?;
+    let cargo = Cargo::new(&workspace, console);
+    match task {
+        Task::Demo(arguments) => return demo::run(&arguments, &workspace, &cargo, console),
+        Task::Test { arguments } => test::run(&arguments, &workspace, &cargo, console)?,
+        Task::Lint => lint::run(&cargo)?,
+        Task::Build => cargo.build_programs()?,
+    }
+    Ok(Outcome::Done)
+}

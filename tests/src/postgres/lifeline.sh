@@ -21,10 +21,12 @@ watcher=$!
 exec 3<&-
 wait "$server"
 status=$?
+if [ ! -e "$directory/over" ]; then
+    kill "$watcher"
+fi
+wait "$watcher"
 if [ -e "$directory/over" ]; then
     # Out of the directory, so that it can go.
     cd / && rm -rf -- "$directory"
-else
-    kill "$watcher"
 fi
 exit "$status"
