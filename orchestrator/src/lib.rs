@@ -1,1 +1,9 @@
-//! Keeps Batch up to date from PostgreSQL, and never loses a row.
+//! The orchestrator of Longshore: plugin host, engine and command line, as a library that the `longshore` binary and tests use.
+//!
+//! *Architecture invariant:* it depends on no plugin crate. It runs binaries, speaks the protocol of `proto/`, and never decodes a row.
+
+pub mod cli;
+pub mod engine;
+pub mod failure;
+pub mod moment;
+pub mod plugin_host;

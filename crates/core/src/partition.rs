@@ -245,6 +245,13 @@ impl PartitionFlow {
         Some(commit)
     }
 
+    /// Whether [`Self::take_commit`] would answer something.
+    #[must_use]
+    pub fn commit_possible(&self) -> bool {
+        let acked = self.acked_by_all();
+        self.checkpoints.front().is_some_and(|pending| pending.checkpoint.sequence <= acked)
+    }
+
     /// Bytes forwarded that at least one destination has not acked.
     #[must_use]
     pub fn unacked_bytes(&self) -> u64 {
@@ -255,6 +262,18 @@ impl PartitionFlow {
     #[must_use]
     pub fn unacked_rows(&self) -> u64 {
         self.unacked_rows
+    }
+
+    /// Batches forwarded that at least one destination has not acked.
+    #[must_use]
+    pub fn unacked_batches(&self) -> usize {
+        self.unacked.len()
+    }
+
+    /// Rows forwarded on this stream.
+    #[must_use]
+    pub fn forwarded(&self) -> u64 {
+        self.forwarded
     }
 
     /// Rows forwarded since the last commit: those that a crash now would send again.

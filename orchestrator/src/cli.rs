@@ -1,0 +1,264 @@
+//! The command line. Data goes to standard output, everything else to standard error.
+//!
+//! One file for each command, under the command's name. A command returns data and a [`Failure`] or not; how either is printed is decided in
+//! `output`, once.
+
+mod completions;
+mod console;
+mod init;
+mod output;
+mod plugin;
+mod preview;
+mod progress_display;
+mod rejects;
+mod runs;
+mod schema;
+mod state;
+mod state_location;
+mod sync;
+mod tables;
+mod test_connection;
+mod validate;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use longshore_config::{Configuration, Loader, Secrets, Source};
+use longshore_core::Error;
+use longshore_state::{Holder, StateStore};
+use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
+
+use crate::{
+    failure::{Exit, Failure},
+    plugin_host::PluginHost,
+};
+use console::Console;
+use output::Output;
+
+/// Moves rows from databases to where they are needed, and never loses one.
+#[derive(Parser)]
+#[command(name = "longshore", version, after_help = EXIT_CODES, propagate_version = true)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 internal error; 2 configuration or usage; 3 source; 4 destination;
+5 finished or stopped with more rejects than max_rejects; 130 cancelled.";
+
+#[derive(Args, Clone)]
+struct Global {
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Least level that is logged to standard error.
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug", "trace"])]
+    log_level: String,
+    /// Form of log lines.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write a configuration to start from.
+    Init(init::Arguments),
+    /// Check the configuration, without connecting to anything.
+    Validate(ConfigurationFiles),
+    /// Try everything that a sync would need, and say what to do where something fails.
+    TestConnection(Selected),
+    /// List the tables that a source offers.
+    Tables(tables::Arguments),
+    /// Show the exact requests for the first rows; sends nothing.
+    Preview(preview::Arguments),
+    /// Run syncs, each to its end.
+    Sync(sync::Arguments),
+    /// Look at cursors, set them, reset them.
+    State(state::Arguments),
+    /// Look at past and interrupted runs.
+    Runs(runs::Arguments),
+    /// Look at rows and columns that were refused.
+    Rejects(rejects::Arguments),
+    /// Look at plugins.
+    Plugin(plugin::Arguments),
+    /// Print the JSON Schema of configuration documents, for editors.
+    Schema,
+    /// Print a completion script for a shell.
+    Completions(completions::Arguments),
+}
+
+/// Where the configuration is.
+#[derive(Args, Clone)]
+struct ConfigurationFiles {
+    /// Files, or directories with *.yml and *.yaml files.
+    #[arg(default_value = "longshore.yml", value_name = "CONFIGURATION")]
+    paths: Vec<PathBuf>,
+}
+
+/// Some of the configuration's sources.
+#[derive(Args, Clone)]
+struct Selected {
+    #[command(flatten)]
+    files: ConfigurationFiles,
+    /// Only this source; may be given several times. Without it, all.
+    #[arg(long = "source", value_name = "NAME")]
+    sources: Vec<String>,
+}
+
+/// What every command has at hand.
+struct Context {
+    output: Output,
+    console: Console,
+    secrets: Secrets,
+    invocation_id: String,
+    /// Cancelled at the first Ctrl-C.
+    cancel: CancellationToken,
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            // Nothing is left to do when not even the help can be printed.
+            error.print().ok();
+            return if error.use_stderr() {
+                Exit::Configuration.into()
+            } else {
+                Exit::Done.into()
+            };
+        }
+    };
+    let CommandLine { command, global } = command_line;
+    let secrets = Secrets::new();
+    let console = Console::new(secrets.clone());
+    let level: LevelFilter = global.log_level.parse().expect("clap accepts only names of levels");
+    console.log(level, global.log_format == LogFormat::Json);
+    let context = Context {
+        output: Output::new(global.json, secrets.clone()),
+        console,
+        secrets,
+        invocation_id: uuid::Uuid::now_v7().to_string(),
+        cancel: CancellationToken::new(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Error::internal("runtime", "The runtime can not be started")
+                .with_cause(&error)
+                .into();
+            return context.output.failure(&failure).into();
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let signals = tokio::spawn(follow_signals(context.cancel.clone()));
+        let outcome = dispatch(command, &context).await;
+        signals.abort();
+        outcome
+    });
+    runtime.shutdown_background();
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => context.output.failure(&failure).into(),
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(arguments) => init::run(&arguments, context),
+        Command::Validate(files) => validate::run(&files, context).await,
+        Command::TestConnection(selected) => test_connection::run(&selected, context).await,
+        Command::Tables(arguments) => tables::run(&arguments, context).await,
+        Command::Preview(arguments) => preview::run(&arguments, context).await,
+        Command::Sync(arguments) => sync::run(&arguments, context).await,
+        Command::State(arguments) => state::run(arguments, context).await,
+        Command::Runs(arguments) => runs::run(arguments, context).await,
+        Command::Rejects(arguments) => rejects::run(arguments, context).await,
+        Command::Plugin(arguments) => plugin::run(arguments, context).await,
+        Command::Schema => schema::run(context),
+        Command::Completions(arguments) => completions::run(&arguments, context),
+    }
+}
+
+/// The first SIGINT or SIGTERM asks for an orderly end, the second one ends at once.
+async fn follow_signals(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::warn!("signals can not be listened to: a sync will not end in order");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if cancel.is_cancelled() {
+            // Plugins die with this process; what was committed is committed.
+            std::process::exit(i32::from(Exit::Cancelled as u8));
+        }
+        tracing::warn!("stopping: what is on its way may still be acked; interrupt again to end at once");
+        cancel.cancel();
+    }
+}
+
+impl Context {
+    fn load(&self, files: &ConfigurationFiles) -> Result<Configuration, Failure> {
+        let configuration = Loader::new().with_secrets(self.secrets.clone()).load(&files.paths)?;
+        for warning in &configuration.warnings {
+            self.output.note(&warning.to_string());
+        }
+        Ok(configuration)
+    }
+
+    fn plugin_host(&self) -> Result<PluginHost, Failure> {
+        let guard = std::env::current_exe().map_err(|error| {
+            Error::internal("own_program", "The path of this program can not be found").with_cause(&error)
+        })?;
+        Ok(PluginHost::new(
+            self.secrets.clone(),
+            guard,
+            self.invocation_id.clone(),
+        )?)
+    }
+
+    async fn store(&self, configuration: &Configuration) -> Result<Arc<dyn StateStore>, Failure> {
+        Ok(longshore_state::open(&configuration.settings.state.to_string()).await?)
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::current(self.invocation_id.clone())
+    }
+}
+
+impl Selected {
+    /// The sources meant.
+    fn of<'c>(&self, configuration: &'c Configuration) -> Result<Vec<&'c Source>, Failure> {
+        if self.sources.is_empty() {
+            return Ok(configuration.sources.iter().collect());
+        }
+        let find = |name: &String| {
+            configuration.source(name).ok_or_else(|| {
+                let names: Vec<&str> = configuration
+                    .sources
+                    .iter()
+                    .map(|source| source.spec.name.as_str())
+                    .collect();
+                Error::config("source_unknown", format!("The configuration has no source `{name}`"))
+                    .with_remedy(format!("Its sources are: {}.", names.join(", ")))
+                    .into()
+            })
+        };
+        self.sources.iter().map(find).collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! What a command prints: data on standard output, failures on standard error, neither with a secret.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+use longshore_config::Secrets;
+use longshore_core::{Error, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, Failure};
+
+/// Where a command's words go.
+pub(crate) struct Output {
+    json: bool,
+    secrets: Secrets,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, secrets: Secrets) -> Self {
+        Self { json, secrets }
+    }
+
+    /// Prints one piece of data: as JSON when the user wants it, else as `text` says it.
+    pub(crate) fn data<T: Serialize>(&self, data: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+        if !self.json {
+            return write_out(&self.secrets.redact(&text(data)));
+        }
+        let mut value = serde_json::to_value(data)
+            .map_err(|error| Error::internal("json", "The data can not be written as JSON").with_cause(&error))?;
+        self.secrets.redact_json(&mut value);
+        write_out(&format!("{value}\n"))
+    }
+
+    /// Prints text that is data in itself, such as a completion script.
+    pub(crate) fn text(&self, text: &str) -> Result<()> {
+        write_out(&self.secrets.redact(text))
+    }
+
+    /// Says something beside the data.
+    pub(crate) fn note(&self, text: &str) {
+        let text = self.secrets.redact(text);
+        // Whoever has closed standard error does not want to hear about it.
+        writeln!(io::stderr(), "{}", text.trim_end()).ok();
+    }
+
+    /// Shows why a command failed, and says how to exit.
+    pub(crate) fn failure(&self, failure: &Failure) -> Exit {
+        self.explain(failure);
+        if self.json {
+            let mut value = json!({ "error": in_json(failure) });
+            self.secrets.redact_json(&mut value);
+            // The failure itself decides the exit code, also when nobody can be told.
+            write_out(&format!("{value}\n")).ok();
+        }
+        failure.exit()
+    }
+
+    /// Shows why a command failed, to a person.
+    pub(crate) fn explain(&self, failure: &Failure) {
+        match failure {
+            Failure::Configuration(diagnostics) => diagnostics
+                .iter()
+                .for_each(|diagnostic| self.note(&diagnostic.to_string())),
+            Failure::Error(error) | Failure::TooManyRejects(error) => self.note(&in_words(error)),
+            Failure::Cancelled => self.note("cancelled; the next sync goes on where this one stopped"),
+        }
+    }
+}
+
+fn in_words(error: &Error) -> String {
+    let (red, bold, plain) = if colourful() {
+        ("\x1b[31;1m", "\x1b[1m", "\x1b[0m")
+    } else {
+        ("", "", "")
+    };
+    let mut text = format!("{red}error{plain}[{}]: {bold}{}{plain}", error.code, error.message);
+    if !error.table.is_empty() && !error.message.contains(&error.table) {
+        write!(text, "\n  table: {}", error.table).expect("a String takes every text");
+    }
+    for cause in &error.causes {
+        write!(text, "\n  cause: {cause}").expect("a String takes every text");
+    }
+    if !error.remedy.is_empty() {
+        write!(text, "\n  help: {}", error.remedy).expect("a String takes every text");
+    }
+    text
+}
+
+fn in_json(failure: &Failure) -> Value {
+    match failure {
+        Failure::Configuration(diagnostics) => json!({ "code": "configuration_invalid", "diagnostics": diagnostics }),
+        other => json!(other.to_error()),
+    }
+}
+
+fn colourful() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+fn write_out(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        // `longshore … | head` is no failure of ours.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written
+            .map_err(|error| Error::internal("output", "Standard output can not be written to").with_cause(&error)),
+    }
+}
+
+/// Rows of text in columns, with a heading; numbers to the right.
+pub(crate) struct Columns {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    pub(crate) fn new(headings: &[&'static str]) -> Self {
+        Self {
+            headings: headings.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The table as text; `nothing` when it has no rows.
+    pub(crate) fn render(&self, nothing: &str) -> String {
+        if self.rows.is_empty() {
+            return format!("{nothing}\n");
+        }
+        let headings: Vec<String> = self.headings.iter().map(|&heading| heading.to_owned()).collect();
+        let width = |column: usize| {
+            let cells = self
+                .rows
+                .iter()
+                .chain([&headings])
+                .map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+        let mut text = String::new();
+        for row in std::iter::once(&headings).chain(&self.rows) {
+            let cells = row.iter().zip(&widths).map(|(cell, &width)| {
+                let number = !cell.is_empty()
+                    && cell
+                        .chars()
+                        .all(|character| character.is_ascii_digit() || character == ',');
+                if number {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
+            let line: Vec<String> = cells.collect();
+            text.push_str(line.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// 1234567 as 1,234,567.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let mut columns = Columns::new(&["TABLE", "ROWS"]);
+        columns.row(vec!["größe".to_owned(), "1,000".to_owned()]);
+        columns.row(vec!["x".to_owned(), "7".to_owned()]);
+        assert_eq!(columns.render("none"), "TABLE  ROWS\ngröße  1,000\nx          7\n");
+        assert_eq!(Columns::new(&["A"]).render("none"), "none\n");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_and_its_remedy() {
+        let cause = io::Error::other("the reason");
+        let error = Error::source("broken", "It broke")
+            .with_table("t")
+            .with_cause(&cause)
+            .with_remedy("Mend it.");
+        assert_eq!(
+            in_words(&error),
+            "error[broken]: It broke\n  table: t\n  cause: the reason\n  help: Mend it."
+        );
+    }
+}

@@ -1,0 +1,289 @@
+//! `longshore runs list|show`
+
+use clap::{Args, Subcommand};
+use longshore_core::{Error, cursor::CursorValue};
+use longshore_state::{Attempt, Run, RunDetails, RunFilter, RunStatus, TableProgress};
+use serde::Serialize;
+
+use super::{
+    Context,
+    output::{Columns, grouped},
+    state_location::StateArguments,
+    sync::words_for,
+};
+use crate::{
+    engine::report::TableReport,
+    failure::{Exit, Failure},
+    moment::shown,
+};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The latest runs.
+    List {
+        #[command(flatten)]
+        state: StateArguments,
+        /// Of this sync only.
+        #[arg(long)]
+        sync: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One run with its attempts, tables and partitions.
+    Show {
+        /// The run's id, or `last`.
+        run: String,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+}
+
+#[derive(Serialize)]
+struct ShownRun {
+    run_id: String,
+    sync: String,
+    status: RunStatus,
+    attempt: u32,
+    started_at: String,
+    ended_at: Option<String>,
+    uncertain: u64,
+    rejects: u64,
+    dropped_rejects: u64,
+    error: Option<Error>,
+}
+
+#[derive(Serialize)]
+struct ShownDetails {
+    #[serde(flatten)]
+    run: ShownRun,
+    holder: ShownHolder,
+    attempts: Vec<ShownAttempt>,
+    tables: Vec<ShownTable>,
+}
+
+#[derive(Serialize)]
+struct ShownHolder {
+    host: String,
+    pid: u32,
+}
+
+#[derive(Serialize)]
+struct ShownAttempt {
+    number: u32,
+    started_at: String,
+    ended_at: Option<String>,
+    uncertain: u64,
+    error: Option<Error>,
+}
+
+#[derive(Serialize)]
+struct ShownTable {
+    #[serde(flatten)]
+    report: TableReport,
+    cursor_before: Option<String>,
+    cursor_after: Option<String>,
+    partitions: Vec<ShownPartition>,
+}
+
+#[derive(Serialize)]
+struct ShownPartition {
+    partition: String,
+    complete: bool,
+    forwarded: u64,
+    cursor: Option<String>,
+    uncertain: u64,
+    commits: u64,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    match arguments.command {
+        Command::List { state, sync, limit } => {
+            let filter = RunFilter { sync, status: None };
+            let runs = state.open(context).await?.list_runs(&filter, limit).await?;
+            let shown: Vec<ShownRun> = runs.into_iter().map(ShownRun::from).collect();
+            context.output.data(&shown, |shown| list_in_words(shown))?;
+        }
+        Command::Show { run, state } => {
+            let store = state.open(context).await?;
+            let run_id = match run.as_str() {
+                "last" => store
+                    .list_runs(&RunFilter::default(), 1)
+                    .await?
+                    .pop()
+                    .map(|run| run.run_id),
+                _ => Some(run.clone()),
+            };
+            let details = match run_id {
+                Some(run_id) => store.get_run(&run_id).await?,
+                None => None,
+            };
+            let details = details.ok_or_else(|| {
+                Error::config("run_unknown", format!("There is no run {run}"))
+                    .with_remedy("`longshore runs list` shows the ids.")
+            })?;
+            context
+                .output
+                .data(&ShownDetails::from(details), ShownDetails::in_words)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list_in_words(runs: &[ShownRun]) -> String {
+    let mut columns = Columns::new(&[
+        "RUN",
+        "SYNC",
+        "STATUS",
+        "ATTEMPT",
+        "STARTED",
+        "ENDED",
+        "REJECTS",
+        "UNCERTAIN",
+        "ERROR",
+    ]);
+    for run in runs {
+        columns.row(vec![
+            run.run_id.clone(),
+            run.sync.clone(),
+            run.status.to_string(),
+            run.attempt.to_string(),
+            run.started_at.clone(),
+            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
+            grouped(run.rejects),
+            grouped(run.uncertain),
+            run.error.as_ref().map_or_else(String::new, |error| error.code.clone()),
+        ]);
+    }
+    columns.render("no runs")
+}
+
+impl ShownDetails {
+    fn in_words(&self) -> String {
+        let run = &self.run;
+        let mut text = format!("run {} of sync {} {}\n", run.run_id, run.sync, words_for(run.status));
+        text.push_str(&format!(
+            "  uncertain    {} rows may have been delivered twice\n",
+            grouped(run.uncertain)
+        ));
+        text.push_str(&format!(
+            "  rejects      {} (dropped from the ledger since: {})\n",
+            grouped(run.rejects),
+            grouped(run.dropped_rejects)
+        ));
+        text.push_str(&format!(
+            "  run by       process {} on {}\n",
+            self.holder.pid, self.holder.host
+        ));
+        for attempt in &self.attempts {
+            let ended = attempt.ended_at.as_deref().unwrap_or("no recorded end");
+            text.push_str(&format!(
+                "  attempt {}    {} to {ended}\n",
+                attempt.number, attempt.started_at
+            ));
+            if let Some(error) = &attempt.error {
+                text.push_str(&format!("               {}: {}\n", error.code, error.message));
+            }
+        }
+        for table in &self.tables {
+            let report = &table.report;
+            let done = if report.complete { "complete" } else { "incomplete" };
+            text.push_str(&format!(
+                "table {} ({done}): read {}, delivered {}, rejected {}, filtered {}, deduplicated {}, uncertain {}\n",
+                report.table,
+                grouped(report.read),
+                grouped(report.delivered),
+                grouped(report.rejected),
+                grouped(report.filtered),
+                grouped(report.deduplicated),
+                grouped(report.uncertain)
+            ));
+            let cursor = |cursor: &Option<String>| cursor.clone().unwrap_or_else(|| "-".to_owned());
+            text.push_str(&format!(
+                "  cursor {} → {}\n",
+                cursor(&table.cursor_before),
+                cursor(&table.cursor_after)
+            ));
+            for partition in &table.partitions {
+                let done = if partition.complete { "complete" } else { "incomplete" };
+                let rows = grouped(partition.forwarded);
+                text.push_str(&format!(
+                    "  partition {}: {done}, {rows} rows, cursor {}\n",
+                    partition.partition,
+                    cursor(&partition.cursor)
+                ));
+            }
+        }
+        text
+    }
+}
+
+impl From<Run> for ShownRun {
+    fn from(run: Run) -> Self {
+        Self {
+            run_id: run.run_id,
+            sync: run.sync,
+            status: run.status,
+            attempt: run.attempt,
+            started_at: shown(run.started_at),
+            ended_at: run.ended_at.map(shown),
+            uncertain: run.uncertain_rows,
+            rejects: run.rejects,
+            dropped_rejects: run.dropped_rejects,
+            error: run.error,
+        }
+    }
+}
+
+impl From<RunDetails> for ShownDetails {
+    fn from(details: RunDetails) -> Self {
+        let holder = ShownHolder {
+            host: details.run.holder.host.clone(),
+            pid: details.run.holder.pid,
+        };
+        Self {
+            holder,
+            attempts: details.attempts.into_iter().map(ShownAttempt::from).collect(),
+            tables: details.tables.iter().map(ShownTable::from).collect(),
+            run: details.run.into(),
+        }
+    }
+}
+
+impl From<Attempt> for ShownAttempt {
+    fn from(attempt: Attempt) -> Self {
+        Self {
+            number: attempt.number,
+            started_at: shown(attempt.started_at),
+            ended_at: attempt.ended_at.map(shown),
+            uncertain: attempt.uncertain_rows,
+            error: attempt.error,
+        }
+    }
+}
+
+impl From<&TableProgress> for ShownTable {
+    fn from(table: &TableProgress) -> Self {
+        let text = |cursor: &Option<CursorValue>| cursor.as_ref().map(CursorValue::to_string);
+        let partitions = table.partitions.iter().map(|partition| ShownPartition {
+            partition: partition.partition.clone(),
+            complete: partition.complete,
+            forwarded: partition.forwarded,
+            cursor: text(&partition.cursor),
+            uncertain: partition.uncertain_rows,
+            commits: partition.revision,
+        });
+        Self {
+            report: TableReport::from(table),
+            cursor_before: text(&table.cursor_before),
+            cursor_after: text(&table.cursor_after),
+            partitions: partitions.collect(),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the commands that look into the state find it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Args;
+use longshore_config::StateLocation;
+use longshore_core::Error;
+use longshore_state::StateStore;
+
+use super::{ConfigurationFiles, Context};
+use crate::failure::Failure;
+
+/// Where the state is.
+#[derive(Args, Clone)]
+pub(super) struct StateArguments {
+    /// Take the state's location from this configuration; may be given several times. Without it, `sqlite:.longshore/state.db`.
+    #[arg(long = "config", value_name = "CONFIGURATION", conflicts_with = "state")]
+    configuration: Vec<PathBuf>,
+    /// Where the state is.
+    #[arg(long, env = "LONGSHORE_STATE", value_name = "sqlite:PATH")]
+    state: Option<String>,
+}
+
+impl StateArguments {
+    /// Opens the state.
+    pub(super) async fn open(&self, context: &Context) -> Result<Arc<dyn StateStore>, Failure> {
+        if !self.configuration.is_empty() {
+            let files = ConfigurationFiles {
+                paths: self.configuration.clone(),
+            };
+            return context.store(&context.load(&files)?).await;
+        }
+        let location = match &self.state {
+            Some(text) => text.parse().map_err(|error| {
+                Error::config("state_location", format!("`{text}` is no place for state")).with_cause(&error)
+            })?,
+            None => StateLocation::default(),
+        };
+        // Looking must not make anything: a missing file more likely is a wrong directory.
+        if !location.sqlite_path().is_file() {
+            return Err(
+                Error::config("state_missing", format!("There is no state at {location}"))
+                    .with_remedy("Run this where `longshore sync` was run, or name the place with --state or --config.")
+                    .into(),
+            );
+        }
+        Ok(longshore_state::open(&location.to_string()).await?)
+    }
+}

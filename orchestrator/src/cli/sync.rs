@@ -1,0 +1,161 @@
+//! `longshore sync`
+
+use std::time::Duration;
+
+use clap::Args;
+use longshore_state::RunStatus;
+use serde_json::json;
+
+use super::{
+    Context, Selected,
+    output::{Columns, grouped},
+    progress_display::ProgressDisplay,
+};
+use crate::{
+    engine::{
+        progress::Progress,
+        report::RunReport,
+        run::{Engine, SyncOutcome},
+    },
+    failure::{Exit, Failure},
+};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    selected: Selected,
+    /// Show no progress.
+    #[arg(long)]
+    no_progress: bool,
+}
+
+/// Syncs run one after another: two that write to one project would otherwise have to share its rate limit across processes.
+pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let configuration = context.load(&arguments.selected.files)?;
+    let host = context.plugin_host()?;
+    let engine = Engine {
+        host: &host,
+        store: context.store(&configuration).await?,
+        configuration: &configuration,
+        holder: context.holder(),
+        cancel: context.cancel.clone(),
+    };
+    let mut exit = Exit::Done;
+    for source in arguments.selected.of(&configuration)? {
+        let progress = Progress::default();
+        let display = (!arguments.no_progress)
+            .then(|| ProgressDisplay::start(&context.console, &source.spec.name, progress.clone()));
+        let outcome = engine.sync(source, &progress).await;
+        if let Some(display) = display {
+            display.end().await;
+        }
+        let sync_exit = conclude(context, &source.spec.name, &outcome)?;
+        // One sync that fails does not keep the others from running; the first failure decides the exit code.
+        if exit == Exit::Done {
+            exit = sync_exit;
+        }
+        if context.cancel.is_cancelled() {
+            return Ok(Exit::Cancelled);
+        }
+    }
+    Ok(exit)
+}
+
+fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome) -> Result<Exit, Failure> {
+    match (&outcome.report, &outcome.failure) {
+        (Some(report), failure) => {
+            report
+                .warnings
+                .iter()
+                .for_each(|warning| context.output.note(&format!("warning: {warning}")));
+            context.output.data(report, in_words)?;
+            if let Some(failure) = failure {
+                context.output.explain(failure);
+            }
+        }
+        (None, Some(Failure::Configuration(diagnostics))) => {
+            let error = json!({ "code": "configuration_invalid", "diagnostics": diagnostics });
+            refused(context, sync, &error, outcome)?;
+        }
+        (None, Some(failure)) => refused(context, sync, &json!(failure.to_error()), outcome)?,
+        (None, None) => {}
+    }
+    Ok(outcome.failure.as_ref().map_or(Exit::Done, Failure::exit))
+}
+
+/// A sync that did not come to a run.
+fn refused(context: &Context, sync: &str, error: &serde_json::Value, outcome: &SyncOutcome) -> Result<(), Failure> {
+    let report = json!({ "run_id": null, "sync": sync, "status": RunStatus::Failed, "tables": [], "error": error });
+    context.output.data(&report, |_| String::new())?;
+    if let Some(failure) = &outcome.failure {
+        context.output.explain(failure);
+    }
+    Ok(())
+}
+
+fn in_words(report: &RunReport) -> String {
+    let mut columns = Columns::new(&[
+        "TABLE",
+        "READ",
+        "DELIVERED",
+        "REJECTED",
+        "FILTERED",
+        "DEDUPLICATED",
+        "CURSOR",
+        "",
+    ]);
+    for table in &report.tables {
+        columns.row(vec![
+            table.table.clone(),
+            grouped(table.read),
+            grouped(table.delivered),
+            grouped(table.rejected),
+            grouped(table.filtered),
+            grouped(table.deduplicated),
+            table.cursor.clone().unwrap_or_else(|| "-".to_owned()),
+            if table.complete {
+                String::new()
+            } else {
+                "incomplete".to_owned()
+            },
+        ]);
+    }
+    let duration = Duration::from_millis(report.duration_ms);
+    let mut text = columns.render("no table is selected");
+    text.push_str(&format!(
+        "sync {} {} in {:.1} s; run {}",
+        report.sync,
+        words_for(report.status),
+        duration.as_secs_f64(),
+        report.run_id
+    ));
+    if report.attempt > 1 {
+        text.push_str(&format!(", attempt {}", report.attempt));
+    }
+    if report.uncertain > 0 {
+        text.push_str(&format!(
+            "; at most {} rows may have been delivered twice",
+            grouped(report.uncertain)
+        ));
+    }
+    if report.rejects > 0 {
+        text.push_str(&format!(
+            "; {} entries in the ledger of rejects: `longshore rejects list --run {}`",
+            grouped(report.rejects),
+            report.run_id
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// A status in words.
+pub(super) fn words_for(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "is running",
+        RunStatus::Completed => "completed",
+        RunStatus::CompletedWithRejects => "completed with rejects",
+        RunStatus::Failed => "failed",
+        RunStatus::Cancelled => "was cancelled",
+    }
+}

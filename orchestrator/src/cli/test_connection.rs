@@ -1,0 +1,116 @@
+//! `longshore test-connection`
+
+use longshore_protocol::v1::{self, check::Outcome};
+use serde::Serialize;
+
+use super::{Context, Selected};
+use crate::{
+    engine::{plan::select_tables, session::Session},
+    failure::{Exit, Failure},
+    plugin_host::Role,
+};
+
+#[derive(Serialize)]
+struct PluginChecks {
+    role: &'static str,
+    name: String,
+    checks: Vec<ShownCheck>,
+}
+
+#[derive(Serialize)]
+struct ShownCheck {
+    name: String,
+    outcome: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    remedy: String,
+}
+
+pub(super) async fn run(selected: &Selected, context: &Context) -> Result<Exit, Failure> {
+    let configuration = context.load(&selected.files)?;
+    let host = context.plugin_host()?;
+    let mut results = Vec::new();
+    for source in selected.of(&configuration)? {
+        let session = Session::open(&host, &configuration, source).await?;
+        // When the tables can not even be listed, the connection's own checks say why.
+        let (tables, selection) = match select_tables(&session, source).await {
+            Ok(tables) => (tables.into_iter().map(|table| table.name).collect(), None),
+            Err(failure) => (Vec::new(), Some(failure)),
+        };
+        for configured in session.plugins() {
+            let plugin = &configured.plugin;
+            let asked = if plugin.role == Role::Source {
+                tables.clone()
+            } else {
+                Vec::new()
+            };
+            let checks: Vec<ShownCheck> = plugin
+                .test_connection(asked)
+                .await?
+                .into_iter()
+                .map(ShownCheck::from)
+                .collect();
+            results.push(PluginChecks {
+                role: plugin.role.name(),
+                name: plugin.name.clone(),
+                checks,
+            });
+        }
+        session.close().await;
+        if let Some(failure) = selection
+            && !results.iter().any(PluginChecks::failed)
+        {
+            return Err(failure);
+        }
+    }
+    context
+        .output
+        .data(&results, |results| results.iter().map(PluginChecks::in_words).collect())?;
+    Ok(match results.iter().find(|result| result.failed()) {
+        None => Exit::Done,
+        Some(result) if result.role == Role::Source.name() => Exit::Source,
+        Some(_) => Exit::Destination,
+    })
+}
+
+impl PluginChecks {
+    fn failed(&self) -> bool {
+        self.checks.iter().any(|check| check.outcome == FAILED)
+    }
+
+    fn in_words(&self) -> String {
+        let checks: String = self.checks.iter().map(ShownCheck::in_words).collect();
+        format!("{} {}\n{checks}", self.role, self.name)
+    }
+}
+
+impl ShownCheck {
+    fn in_words(&self) -> String {
+        let help = if self.remedy.is_empty() {
+            String::new()
+        } else {
+            format!("           help: {}\n", self.remedy)
+        };
+        format!("  {:<8} {}: {}\n{help}", self.outcome, self.name, self.message)
+    }
+}
+
+const FAILED: &str = "failed";
+
+impl From<v1::Check> for ShownCheck {
+    fn from(check: v1::Check) -> Self {
+        let outcome = match check.outcome() {
+            Outcome::Passed => "passed",
+            Outcome::Warning => "warning",
+            // A check that does not say how it went did not go well.
+            Outcome::Failed | Outcome::Unspecified => FAILED,
+            Outcome::Skipped => "skipped",
+        };
+        Self {
+            name: check.name,
+            outcome,
+            message: check.message,
+            remedy: check.remedy,
+        }
+    }
+}

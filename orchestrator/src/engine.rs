@@ -1,0 +1,22 @@
+//! A run: from stored cursors, through the plugins, to promoted cursors.
+//!
+//! | module | step |
+//! |---|---|
+//! | [`session`] | the plugins of a sync: started, checked, configured, stopped |
+//! | [`hold`] | one process at a time runs a sync; the lease behind that |
+//! | [`plan`] | what to read: selected tables, stored states, an interrupted run to go on with |
+//! | [`run`] | the steps in their order, and what happens at their end |
+//! | [`transfer`] | one partition: batches one way, acks the other, checkpoints into the store |
+//! | [`progress`] | counters that others may watch while it runs |
+//! | [`report`] | what is said at the end |
+//!
+//! The decisions are in `longshore-core` ([`longshore_core::partition`], [`longshore_core::balance`]); what is here moves bytes and waits.
+//! **Invariant: no row is decoded here.** A batch is an opaque message with an envelope.
+
+pub mod hold;
+pub mod plan;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod session;
+mod transfer;

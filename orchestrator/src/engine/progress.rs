@@ -1,0 +1,95 @@
+//! Counters of a run that others may watch while it goes on.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use longshore_core::CursorValue;
+
+/// What a run has done so far. Cheap to clone; all clones see the same.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    tables: Arc<Mutex<Vec<Arc<TableCounters>>>>,
+}
+
+/// One table's counters. They show progress and decide nothing: the law is checked against the store.
+#[derive(Debug, Default)]
+pub struct TableCounters {
+    /// The table.
+    pub name: String,
+    /// Rows expected, as far as the source could tell; 0: unknown.
+    pub expected: AtomicU64,
+    /// Rows that came from the source.
+    pub forwarded: AtomicU64,
+    /// Rows that the slowest destination has acked.
+    pub acked: AtomicU64,
+    /// Rows refused as a whole.
+    pub rejected: AtomicU64,
+    /// All partitions are complete.
+    pub complete: AtomicBool,
+    /// Where the cursor stands and where it is going.
+    pub cursor: Mutex<CursorSpan>,
+}
+
+/// The way of a table's cursor within a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CursorSpan {
+    /// Committed so far.
+    pub at: Option<CursorValue>,
+    /// Upper bound of the run's view.
+    pub upper_bound: Option<CursorValue>,
+}
+
+impl Progress {
+    /// Adds a table.
+    pub(super) fn add(
+        &self,
+        name: &str,
+        expected: Option<u64>,
+        upper_bound: Option<CursorValue>,
+    ) -> Arc<TableCounters> {
+        let counters = Arc::new(TableCounters {
+            name: name.to_owned(),
+            expected: expected.unwrap_or(0).into(),
+            cursor: Mutex::new(CursorSpan { at: None, upper_bound }),
+            ..TableCounters::default()
+        });
+        self.tables
+            .lock()
+            .expect("no holder of this lock panics")
+            .push(Arc::clone(&counters));
+        counters
+    }
+
+    /// The tables, in the order of the plan.
+    #[must_use]
+    pub fn tables(&self) -> Vec<Arc<TableCounters>> {
+        self.tables.lock().expect("no holder of this lock panics").clone()
+    }
+
+    /// Rows forwarded and rows rejected, of all tables.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        self.tables().iter().fold((0, 0), |(forwarded, rejected), table| {
+            (
+                forwarded + table.forwarded.load(Ordering::Relaxed),
+                rejected + table.rejected.load(Ordering::Relaxed),
+            )
+        })
+    }
+}
+
+impl TableCounters {
+    /// The way of the cursor.
+    #[must_use]
+    pub fn cursor_span(&self) -> CursorSpan {
+        self.cursor.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(super) fn moved_to(&self, cursor: Option<CursorValue>) {
+        if cursor.is_some() {
+            self.cursor.lock().expect("no holder of this lock panics").at = cursor;
+        }
+    }
+}

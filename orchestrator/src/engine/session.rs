@@ -1,0 +1,224 @@
+//! The plugins of a sync: started, checked, configured, stopped.
+
+use futures_util::future::{join_all, try_join_all};
+use longshore_config::{Configuration, Configured, Document, PluginSpec, Source, WriteMode};
+use longshore_core::{Domain, Error};
+use longshore_protocol::v1;
+
+use crate::{
+    failure::Failure,
+    plugin_host::{Plugin, PluginHost, PluginReference, Role},
+};
+
+/// The plugins of one sync, ready to be used.
+pub struct Session {
+    /// Where rows come from.
+    pub source: ConfiguredPlugin,
+    /// Where rows go, in the configuration's order.
+    pub destinations: Vec<ConfiguredPlugin>,
+    /// How the user wants each destination written.
+    pub write_modes: Vec<WriteOptions>,
+}
+
+/// A destination's options that are not the plugin's own.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// Asked for; unspecified: the destination's natural mode.
+    pub write_mode: v1::WriteMode,
+    /// How far a table may be changed.
+    pub migrate_mode: v1::MigrateMode,
+}
+
+/// A plugin with the document that configures it.
+#[derive(Clone)]
+pub struct ConfiguredPlugin {
+    /// The plugin.
+    pub plugin: Plugin,
+    /// Where it is configured.
+    pub document: Document,
+    /// Its options, valid against its schema.
+    pub spec: PluginSpec,
+}
+
+impl Session {
+    /// Starts the plugins of a sync, validates their options and hands them over.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, at its place; what the plugins say.
+    pub async fn open(host: &PluginHost, configuration: &Configuration, source: &Source) -> Result<Self, Failure> {
+        let destinations = configuration.destinations_of(&source.spec);
+        let source_plugin = start(host, PluginReference::from(source), source);
+        let destination_plugins = try_join_all(
+            destinations
+                .iter()
+                .map(|&destination| start(host, PluginReference::from(destination), destination)),
+        );
+        let (source_plugin, destination_plugins) =
+            futures_util::future::try_join(source_plugin, destination_plugins).await?;
+        let write_modes = destinations
+            .iter()
+            .zip(&destination_plugins)
+            .map(|(destination, plugin)| {
+                let options = WriteOptions::of(&destination.spec);
+                options
+                    .check(&plugin.plugin)
+                    .map_err(|error| located(&destination.document, error))?;
+                Ok::<_, Failure>(options)
+            });
+        let write_modes = write_modes.collect::<Result<_, _>>()?;
+        let session = Self {
+            source: source_plugin,
+            destinations: destination_plugins,
+            write_modes,
+        };
+        try_join_all(session.plugins().map(ConfiguredPlugin::configure)).await?;
+        Ok(session)
+    }
+
+    /// Source first, then the destinations.
+    pub fn plugins(&self) -> impl Iterator<Item = &ConfiguredPlugin> {
+        std::iter::once(&self.source).chain(&self.destinations)
+    }
+
+    /// Stops every process that was started.
+    pub async fn close(&self) {
+        join_all(self.plugins().map(|configured| configured.plugin.stop())).await;
+    }
+}
+
+impl ConfiguredPlugin {
+    async fn configure(&self) -> Result<(), Failure> {
+        self.plugin
+            .configure(&self.spec)
+            .await
+            .map_err(|error| located(&self.document, error))
+    }
+
+    /// Places an error about the plugin's options at their place in the file; others stay as they are.
+    pub fn located(&self, error: Error) -> Failure {
+        located(&self.document, error)
+    }
+}
+
+impl WriteOptions {
+    fn of(spec: &longshore_config::DestinationSpec) -> Self {
+        let write_mode = match spec.write_mode {
+            None => v1::WriteMode::Unspecified,
+            Some(WriteMode::Append) => v1::WriteMode::Append,
+            Some(WriteMode::Overwrite) => v1::WriteMode::Overwrite,
+            Some(WriteMode::OverwriteDeleteStale) => v1::WriteMode::OverwriteDeleteStale,
+        };
+        let migrate_mode = match spec.migrate_mode {
+            longshore_config::MigrateMode::Safe => v1::MigrateMode::Safe,
+            longshore_config::MigrateMode::Forced => v1::MigrateMode::Forced,
+        };
+        Self {
+            write_mode,
+            migrate_mode,
+        }
+    }
+
+    /// A mode that the plugin does not declare is refused before anything is read.
+    fn check(self, plugin: &Plugin) -> Result<(), Error> {
+        let Some(capabilities) = &plugin.description.destination else {
+            return Err(Error::internal(
+                "role_missing",
+                "A destination without capabilities passed the plugin host",
+            ));
+        };
+        let unsupported = |what: &str| {
+            Error::config("write_mode_unsupported", format!("The destination {} does not support {what}", plugin.name))
+                .with_remedy("Choose a mode that `longshore plugin info` lists, or leave `write_mode` out for the destination's own.")
+                .with_field("/../write_mode")
+        };
+        if self.write_mode != v1::WriteMode::Unspecified
+            && !capabilities.write_modes().any(|mode| mode == self.write_mode)
+        {
+            return Err(unsupported(&format!("write_mode {}", mode_name(self.write_mode))));
+        }
+        if self.write_mode == v1::WriteMode::OverwriteDeleteStale && !capabilities.delete_stale {
+            return Err(unsupported("deleting stale rows"));
+        }
+        Ok(())
+    }
+}
+
+/// A mode as users write it.
+pub fn mode_name(mode: v1::WriteMode) -> &'static str {
+    match mode {
+        v1::WriteMode::Unspecified => "of the destination's choice",
+        v1::WriteMode::Append => "append",
+        v1::WriteMode::Overwrite => "overwrite",
+        v1::WriteMode::OverwriteDeleteStale => "overwrite-delete-stale",
+    }
+}
+
+/// Starts one plugin and validates its options against the schema it describes.
+pub async fn start<S>(
+    host: &PluginHost,
+    reference: PluginReference,
+    configured: &Configured<S>,
+) -> Result<ConfiguredPlugin, Failure> {
+    let document = configured.document.clone();
+    let role = reference.role;
+    let plugin = host
+        .start(reference)
+        .await
+        .map_err(|error| located_in_envelope(&document, error))?;
+    tracing::debug!(
+        plugin = plugin.label(),
+        version = plugin.description.version,
+        role = role.name(),
+        "started"
+    );
+    let schema = plugin.spec_schema()?;
+    let spec = document.validate_plugin_spec(&schema)?;
+    Ok(ConfiguredPlugin { plugin, document, spec })
+}
+
+/// Where the plugin's own options are in a document.
+const PLUGIN_OPTIONS: &str = "/spec/spec";
+
+fn located(document: &Document, error: Error) -> Failure {
+    if error.domain != Domain::Config || error.field.is_empty() {
+        return Failure::Error(error);
+    }
+    let pointer = match error.field.strip_prefix("/..") {
+        Some(envelope) => format!("/spec{envelope}"),
+        None => format!("{PLUGIN_OPTIONS}{}", error.field),
+    };
+    placed(document, &pointer, &error)
+}
+
+fn located_in_envelope(document: &Document, error: Error) -> Failure {
+    if error.domain != Domain::Config || error.field.is_empty() {
+        return Failure::Error(error);
+    }
+    placed(document, &error.field, &error)
+}
+
+fn placed(document: &Document, pointer: &str, error: &Error) -> Failure {
+    let mut message = error.message.clone();
+    for cause in &error.causes {
+        message.push_str(": ");
+        message.push_str(cause);
+    }
+    let mut diagnostic = document.error_at(pointer, message);
+    if !error.remedy.is_empty() {
+        diagnostic = diagnostic.with_help(error.remedy.clone());
+    }
+    Failure::Configuration(vec![diagnostic])
+}
+
+/// The role's word in an error about a missing capability.
+pub fn refuse_missing(plugin: &Plugin, capability: &str, remedy: &str) -> Error {
+    let role = match plugin.role {
+        Role::Source => "source",
+        Role::Destination => "destination",
+    };
+    Error::config(
+        "capability_missing",
+        format!("The {role} {} can not {capability}", plugin.name),
+    )
+    .with_remedy(remedy)
+}

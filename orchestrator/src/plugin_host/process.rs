@@ -1,0 +1,247 @@
+//! The process of a plugin that Longshore started: one task owns it, waits for its end, and ends it when asked.
+
+use std::{
+    fmt,
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use longshore_config::Secrets;
+use longshore_core::{Error, Result};
+use longshore_protocol::limits;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::{
+    process::{Child, Command},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use super::{
+    guard,
+    output::{LastLines, forward},
+};
+
+/// How long an error waits for the news that the plugin behind it has died.
+const DEATH_NEWS: Duration = Duration::from_millis(500);
+
+/// A running plugin.
+pub(super) struct PluginProcess {
+    ended: watch::Receiver<Option<Ending>>,
+    stop: mpsc::Sender<()>,
+    owner: JoinHandle<()>,
+    group: Option<Pid>,
+}
+
+/// How a plugin ended.
+#[derive(Clone, Debug)]
+struct Ending {
+    status: Option<ExitStatus>,
+    last_lines: Vec<String>,
+}
+
+impl PluginProcess {
+    pub(super) fn spawn(
+        label: &str,
+        program: &Path,
+        socket: &Path,
+        guard_program: &Path,
+        secrets: Secrets,
+    ) -> Result<Self> {
+        let mut command = Command::new(guard_program);
+        command
+            .arg(guard::COMMAND)
+            .arg(std::process::id().to_string())
+            .arg(program)
+            .args(["serve", "--network", "unix", "--address"])
+            .arg(socket)
+            .args(["--log-level", log_level(), "--log-format", "json"])
+            // The lifeline: it is never written to and closes with this process.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C on the terminal is for Longshore alone, which then ends its plugins in order.
+            .process_group(0)
+            .kill_on_drop(true);
+        // Secrets reach a plugin through its specification only. What was substituted into the configuration came from this environment.
+        command
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, value)| is_harmless(name, value, &secrets)));
+        let mut child = command.spawn().map_err(|error| {
+            Error::config(
+                "plugin_not_started",
+                format!("The plugin {label} can not be started from {}", program.display()),
+            )
+            .with_cause(&error)
+        })?;
+        let last_lines = LastLines::default();
+        let mut forwarders = Vec::new();
+        if let Some(output) = child.stdout.take() {
+            forwarders.push(tokio::spawn(forward(
+                label.to_owned(),
+                output,
+                secrets.clone(),
+                last_lines.clone(),
+            )));
+        }
+        if let Some(output) = child.stderr.take() {
+            forwarders.push(tokio::spawn(forward(
+                label.to_owned(),
+                output,
+                secrets,
+                last_lines.clone(),
+            )));
+        }
+        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let (ended_sender, ended) = watch::channel(None);
+        let (stop, stop_requests) = mpsc::channel(1);
+        let owned = OwnedChild {
+            child,
+            group,
+            forwarders,
+            last_lines,
+            label: label.to_owned(),
+        };
+        let owner = tokio::spawn(own(owned, stop_requests, ended_sender));
+        Ok(Self {
+            ended,
+            stop,
+            owner,
+            group,
+        })
+    }
+
+    /// Asks the process to end and waits until it has.
+    pub(super) async fn stop(&self) {
+        // When the owner does not listen any more, the process has ended already.
+        self.stop.send(()).await.ok();
+        let mut ended = self.ended.clone();
+        ended.wait_for(Option::is_some).await.ok();
+    }
+
+    /// The news of the process's death, if it comes within a moment.
+    pub(super) async fn death(&self) -> Option<String> {
+        tokio::time::timeout(DEATH_NEWS, self.died()).await.ok()
+    }
+
+    /// Waits for the process's end and describes it.
+    pub(super) async fn died(&self) -> String {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(ending) => ending.as_ref().map_or_else(String::new, ToString::to_string),
+            Err(_) => "was given up".to_owned(),
+        }
+    }
+}
+
+impl Drop for PluginProcess {
+    fn drop(&mut self) {
+        self.owner.abort();
+        if self.ended.borrow().is_none()
+            && let Some(group) = self.group
+        {
+            // A process that has just ended by itself is no failure.
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
+}
+
+struct OwnedChild {
+    child: Child,
+    group: Option<Pid>,
+    forwarders: Vec<JoinHandle<()>>,
+    last_lines: LastLines,
+    label: String,
+}
+
+async fn own(mut owned: OwnedChild, mut stop: mpsc::Receiver<()>, ended: watch::Sender<Option<Ending>>) {
+    let mut asked = false;
+    let status = tokio::select! {
+        status = owned.child.wait() => status,
+        _ = stop.recv() => {
+            asked = true;
+            terminate(&mut owned).await
+        }
+    };
+    if let Some(group) = owned.group {
+        // Whatever the plugin itself has started goes with it; usually nothing is left.
+        kill_process_group(group, Signal::KILL).ok();
+    }
+    for forwarder in owned.forwarders {
+        // The last lines may still be in the pipe. A grandchild that holds it open must not hold us up.
+        if tokio::time::timeout(DEATH_NEWS, forwarder).await.is_err() {
+            tracing::debug!(plugin = owned.label, "the plugin's output stays open after its end");
+        }
+    }
+    let ending = Ending {
+        status: status.ok(),
+        last_lines: owned.last_lines.get(),
+    };
+    if asked {
+        tracing::debug!(plugin = owned.label, "{ending}");
+    }
+    ended.send_replace(Some(ending));
+}
+
+/// SIGTERM, and SIGKILL after the contract's deadline.
+async fn terminate(owned: &mut OwnedChild) -> std::io::Result<ExitStatus> {
+    if let Some(process) = owned.group {
+        // A process that has just ended by itself is no failure.
+        kill_process(process, Signal::TERM).ok();
+    }
+    if let Ok(status) = tokio::time::timeout(limits::STOP_DEADLINE, owned.child.wait()).await {
+        return status;
+    }
+    tracing::warn!(
+        plugin = owned.label,
+        "the plugin did not end within {} s and is killed",
+        limits::STOP_DEADLINE.as_secs()
+    );
+    owned.child.start_kill()?;
+    owned.child.wait().await
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status.map(|status| (status.code(), status.signal())) {
+            Some((Some(code), _)) => write!(f, "exited with status {code}")?,
+            Some((None, Some(signal))) => write!(f, "was killed by signal {signal}{}", signal_name(signal))?,
+            Some((None, None)) | None => f.write_str("ended")?,
+        }
+        if self.last_lines.is_empty() {
+            return f.write_str(" without a word");
+        }
+        f.write_str("; its last words: ")?;
+        f.write_str(&self.last_lines.join(" | "))
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        6 => " (SIGABRT)",
+        9 => " (SIGKILL; by a person, or by the kernel when memory runs out)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+fn is_harmless(name: &std::ffi::OsStr, value: &std::ffi::OsStr, secrets: &Secrets) -> bool {
+    let (Some(_), Some(value)) = (name.to_str(), value.to_str()) else {
+        return true;
+    };
+    secrets.redact(value) == value
+}
+
+/// The level that plugins are asked for: the finest that Longshore itself would print.
+fn log_level() -> &'static str {
+    use tracing::level_filters::LevelFilter;
+    match LevelFilter::current() {
+        LevelFilter::TRACE => "trace",
+        LevelFilter::DEBUG => "debug",
+        LevelFilter::WARN => "warn",
+        LevelFilter::ERROR | LevelFilter::OFF => "error",
+        _ => "info",
+    }
+}
