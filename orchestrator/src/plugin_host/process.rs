@@ -13,7 +13,7 @@ use longshore_core::{Error, Result};
 use longshore_protocol::limits;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::{
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
@@ -93,11 +93,14 @@ impl PluginProcess {
                 last_lines.clone(),
             )));
         }
+        // Taken out, because waiting for a child closes the standard input that is still in it.
+        let lifeline = child.stdin.take();
         let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let (ended_sender, ended) = watch::channel(None);
         let (stop, stop_requests) = mpsc::channel(1);
         let owned = OwnedChild {
             child,
+            _lifeline: lifeline,
             group,
             forwarders,
             last_lines,
@@ -149,6 +152,8 @@ impl Drop for PluginProcess {
 
 struct OwnedChild {
     child: Child,
+    /// The other end of the plugin's standard input: it closes when this process is gone.
+    _lifeline: Option<ChildStdin>,
     group: Option<Pid>,
     forwarders: Vec<JoinHandle<()>>,
     last_lines: LastLines,
