@@ -1,0 +1,407 @@
+//! Tables with a cursor: what is new since the stored state, whatever order it was committed in. The README tells why this loses nothing.
+
+use std::cmp::Ordering;
+
+use longshore_sdk::{
+    core::cursor::CursorType,
+    incremental::{NamedStart, NullCursor, StartFrom},
+    prelude::*,
+};
+
+use super::{LARGE_TABLE_ROWS, Planning};
+use crate::{
+    catalog::{Column, Kind, Relation},
+    errors::from_postgres,
+    position::constant,
+    probe,
+    source_state::{SourceState, before, fits, greater, lesser},
+    spec::{Overlap, Span, TableOptions},
+    work::{Again, Ordered, Since, Unsettled, Work},
+};
+
+/// Overlap for dates and times when none is configured: longer than most transactions.
+const OVERLAP_MICROSECONDS: i64 = 10 * 60 * 1_000_000;
+
+/// Overlap for integers when none is configured: numbers that sequences have handed out to transactions still open.
+const OVERLAP_UNITS: i64 = 1_000_000;
+
+/// Where rows do not carry their transaction, this much is left for the next run.
+const SETTLE_MICROSECONDS: i64 = 5 * 1_000_000;
+
+/// After a fail-over transaction numbers do not help: look so many overlaps back.
+const WIDENING: i64 = 6;
+
+/// Checks that the stored state belongs to this column.
+///
+/// # Errors
+/// `cursor_column_changed`, `cursor_type_changed`.
+pub(super) fn check_state(relation: &Relation, cursor: &Column, state: &TableState) -> Result<()> {
+    let remedy = format!(
+        "`longshore state reset --table {}` reads the table from its beginning; `longshore state set` sets a cursor of the new kind.",
+        relation.shown
+    );
+    if !state.cursor_column.is_empty() && state.cursor_column != cursor.name {
+        let message = format!(
+            "The stored cursor of table {} belongs to column {}, not to {}",
+            relation.shown, state.cursor_column, cursor.name
+        );
+        return Err(Error::config("cursor_column_changed", message)
+            .with_table(&relation.shown)
+            .with_remedy(remedy));
+    }
+    let cursor_type = cursor.cursor_type().unwrap_or(CursorType::Text);
+    if state.cursor.as_ref().is_some_and(|value| !fits(value, cursor_type)) {
+        let was = SourceState::of(state)?.map_or_else(|| "another type".to_owned(), |state| state.cursor_type);
+        let message = format!(
+            "The cursor column {} of table {} is {} now, it was {was} when its cursor was stored",
+            cursor.name, relation.shown, cursor.type_name
+        );
+        return Err(Error::source("cursor_type_changed", message)
+            .with_table(&relation.shown)
+            .with_remedy(remedy));
+    }
+    Ok(())
+}
+
+/// A plan in the making.
+struct Incremental<'a> {
+    planning: &'a Planning<'a>,
+    relation: &'a Relation,
+    cursor: &'a Column,
+    cursor_type: CursorType,
+    options: TableOptions,
+    warnings: Vec<String>,
+}
+
+pub(super) async fn plan(
+    planning: &Planning<'_>,
+    relation: &Relation,
+    cursor: &Column,
+    table: Table,
+    state: Option<&TableState>,
+) -> Result<TablePlan> {
+    let cursor_type = cursor
+        .cursor_type()
+        .ok_or_else(|| Error::internal("cursor_unusable", "The cursor's type was not checked"))?;
+    let options = planning.spec.options(&relation.shown);
+    let plan = Incremental {
+        planning,
+        relation,
+        cursor,
+        cursor_type,
+        options,
+        warnings: Vec::new(),
+    };
+    plan.make(table, state).await
+}
+
+impl Incremental<'_> {
+    async fn make(mut self, table: Table, state: Option<&TableState>) -> Result<TablePlan> {
+        let nulls = self.check_nulls().await?;
+        let stored = state.and_then(|state| state.cursor.clone());
+        let source_state = state.map(SourceState::of).transpose()?.flatten();
+        let start = self.start(&stored)?;
+        let newest = self.newest(stored.as_ref().or(start.as_ref())).await?;
+        let first_run = state.is_none();
+
+        let completed_cursor = self.completed_cursor(stored.as_ref(), newest.as_ref());
+        let completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref());
+        let completed_state = TableState {
+            cursor_column: self.cursor.name.clone(),
+            cursor: completed_cursor,
+            source_state: completed.to_text()?,
+            ..TableState::default()
+        };
+
+        let mut partitions = Vec::new();
+        if self.options.null_cursor == NullCursor::Include && !self.cursor.not_null {
+            partitions.push(
+                Work::NullCursors {
+                    cursor: self.cursor.name.clone(),
+                }
+                .into_partition("null-cursors", None)?,
+            );
+        }
+        let baseline = first_run && self.options.start_from == StartFrom::Named(NamedStart::Now);
+        let upper_bound = newest.clone().or(stored.clone());
+        if let Some(up_to) = upper_bound.clone() {
+            let since = if baseline {
+                self.baseline(&completed)
+            } else {
+                Some(self.since(stored.as_ref(), source_state.as_ref()))
+            };
+            if let Some(since) = since {
+                let ordered = Ordered {
+                    cursor: self.cursor.name.clone(),
+                    key: self.key(),
+                    unique: self.relation.key_is_unique && self.key().len() == self.relation.key.len(),
+                    since,
+                    from: start,
+                    up_to,
+                    unsettled: self.unsettled(),
+                    again: self.again(&completed),
+                    baseline,
+                    skipped_nulls: nulls,
+                };
+                let estimate = self.relation.estimated_rows.filter(|_| first_run);
+                partitions.push(Work::Ordered(ordered).into_partition("ordered", estimate)?);
+            }
+        }
+        self.warn_of_missing_index();
+        if state.is_some_and(|state| state.fingerprints.overflowed()) {
+            self.warnings.push(format!(
+                "More rows of {} than can be remembered lie within the overlap: some are delivered again. A shorter `overlap` avoids it.",
+                self.relation.shown
+            ));
+        }
+        Ok(TablePlan {
+            table,
+            partitions,
+            completed_state: Some(completed_state),
+            warnings: self.warnings,
+            upper_bound,
+        })
+    }
+
+    /// Counts rows without a cursor where the options say that they matter.
+    async fn check_nulls(&self) -> Result<u64> {
+        if self.cursor.not_null || self.options.null_cursor == NullCursor::Include {
+            return Ok(0);
+        }
+        let count = probe::null_cursors(self.planning, self.relation, self.cursor).await?;
+        if count > 0 && self.options.null_cursor == NullCursor::Error {
+            return Err(null_cursors(self.relation, self.cursor, count));
+        }
+        Ok(count)
+    }
+
+    /// The configured start of the table. It bounds every run, so that a row of before does not come with the overlap.
+    fn start(&self, stored: &Option<CursorValue>) -> Result<Option<CursorValue>> {
+        let StartFrom::Value(text) = &self.options.start_from else {
+            return Ok(None);
+        };
+        let value = self.cursor_type.parse(text).map_err(|error| {
+            let pointer = self.relation.shown.replace('~', "~0").replace('/', "~1");
+            Error::config(
+                "start_from_invalid",
+                format!(
+                    "`start_from` of table {} is no value of column {}",
+                    self.relation.shown, self.cursor.name
+                ),
+            )
+            .with_table(&self.relation.shown)
+            .with_field(format!("/table_options/{pointer}/start_from"))
+            .with_cause(&error)
+        })?;
+        // A cursor set by hand to a time before the start is meant.
+        let set_before = stored
+            .as_ref()
+            .is_some_and(|stored| stored.compare(&value) == Some(Ordering::Less));
+        Ok(Some(value).filter(|_| !set_before))
+    }
+
+    /// The greatest cursor in the snapshot, from `least` on.
+    async fn newest(&self, least: Option<&CursorValue>) -> Result<Option<CursorValue>> {
+        probe::newest(self.planning, self.relation, self.cursor, self.cursor_type, least).await
+    }
+
+    /// Never beyond the server's clock, never back.
+    fn completed_cursor(&self, stored: Option<&CursorValue>, newest: Option<&CursorValue>) -> Option<CursorValue> {
+        let Some(newest) = newest else { return stored.cloned() };
+        let settled = self.planning.snapshot.before_clock(self.cursor_type, self.settle());
+        Some(greater(lesser(newest.clone(), settled), stored.cloned()))
+    }
+
+    fn completed_state(&self, cursor: Option<&CursorValue>, newest: Option<&CursorValue>) -> SourceState {
+        let snapshot = self.planning.snapshot;
+        SourceState {
+            cursor: cursor.cloned(),
+            cursor_type: self.cursor.type_name.clone(),
+            delivered_to: cursor.map(|cursor| greater(cursor.clone(), newest.cloned())),
+            window_from: cursor.and_then(|cursor| self.window_from(cursor, 1)),
+            xmin: self.relation.has_xmin.then_some(snapshot.xmin),
+            snapshot_at: snapshot.clock,
+            system_identifier: snapshot.system_identifier.clone(),
+            timeline: snapshot.timeline,
+        }
+    }
+
+    /// Where the run after `cursor` begins to look for late rows: the overlap back, and not after the oldest transaction that is open now.
+    fn window_from(&self, cursor: &CursorValue, times: i64) -> Option<CursorValue> {
+        let distance = self.overlap().saturating_mul(times);
+        match before(cursor, distance) {
+            Some(from) => Some(lesser(
+                from,
+                self.planning.snapshot.oldest_transaction_as(self.cursor_type),
+            )),
+            // Without distances: rows that carry their transaction are found anywhere, others only from the cursor on.
+            None => (!self.relation.has_xmin).then(|| cursor.clone()),
+        }
+    }
+
+    fn since(&mut self, stored: Option<&CursorValue>, state: Option<&SourceState>) -> Since {
+        let Some(cursor) = stored else { return Since::Beginning };
+        let Some(state) = state else {
+            return Since::After(cursor.clone());
+        };
+        let window_from = state.window_from.clone();
+        if !self.relation.has_xmin || state.xmin.is_none() {
+            return Since::Window {
+                from: window_from.unwrap_or_else(|| cursor.clone()),
+            };
+        }
+        if let Some(reason) = state.foreign_to(self.planning.snapshot) {
+            self.warnings.push(format!(
+                "Table {}: {reason}. A longer stretch is read again, some rows are delivered twice.",
+                self.relation.shown
+            ));
+            return match before(cursor, self.overlap().saturating_mul(WIDENING)) {
+                Some(from) => Since::Window {
+                    from: lesser(from, window_from),
+                },
+                None => Since::Beginning,
+            };
+        }
+        let delivered_to = state.delivered_to.clone().unwrap_or_else(|| cursor.clone());
+        Since::Transaction {
+            delivered_to,
+            window_from,
+            xmin: state.xmin.unwrap_or(0),
+        }
+    }
+
+    /// What a first run that begins now has to remember: nothing where rows carry their transaction.
+    fn baseline(&self, completed: &SourceState) -> Option<Since> {
+        if self.relation.has_xmin {
+            return None;
+        }
+        Some(
+            completed
+                .window_from
+                .clone()
+                .map_or(Since::Beginning, |from| Since::Window { from }),
+        )
+    }
+
+    fn again(&self, completed: &SourceState) -> Again {
+        match (completed.xmin, &completed.window_from) {
+            (Some(xmin), window_from) => Again::Transaction {
+                window_from: window_from.clone(),
+                xmin,
+            },
+            (None, Some(from)) => Again::Window { from: from.clone() },
+            // No cursor, no row: nothing to see again.
+            (None, None) => Again::Transaction {
+                window_from: None,
+                xmin: u64::MAX,
+            },
+        }
+    }
+
+    fn unsettled(&self) -> Option<Unsettled> {
+        let settle = self.settle();
+        if settle == 0 {
+            return None;
+        }
+        let snapshot = self.planning.snapshot;
+        Some(Unsettled {
+            after: snapshot.before_clock(self.cursor_type, settle)?,
+            up_to: snapshot.clock_as(self.cursor_type)?,
+        })
+    }
+
+    fn settle(&self) -> i64 {
+        let own = self
+            .options
+            .settle
+            .or(self.planning.spec.settle.filter(|_| !self.relation.has_xmin));
+        // A date has no seconds to wait for; its overlap of a day does that.
+        let default = if self.relation.has_xmin || self.cursor_type == CursorType::Date {
+            0
+        } else {
+            SETTLE_MICROSECONDS
+        };
+        own.map_or(default, Span::microseconds)
+    }
+
+    fn overlap(&self) -> i64 {
+        let configured = self.options.overlap.or(self.planning.spec.overlap);
+        match (self.cursor_type, configured) {
+            (CursorType::Int, Some(Overlap::Units(units))) => i64::from(units),
+            (CursorType::Int, _) => OVERLAP_UNITS,
+            (_, Some(Overlap::Time(span))) => span.microseconds(),
+            _ => OVERLAP_MICROSECONDS,
+        }
+    }
+
+    /// Columns that make the order total, where their values can be put into a position.
+    fn key(&self) -> Vec<String> {
+        let usable = |name: &String| {
+            let column = self.relation.column(name);
+            // Of a key that the database enforces, equal means the same row, whatever the type.
+            column.is_some_and(|column| {
+                self.relation.key_is_unique || column.cursor_type().is_some_and(|of| of != CursorType::Decimal)
+            })
+        };
+        if self.relation.key.iter().all(usable) {
+            self.relation
+                .key
+                .iter()
+                .filter(|name| **name != self.cursor.name)
+                .cloned()
+                .collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn warn_of_missing_index(&mut self) {
+        let relation = self.relation;
+        let on_disk = matches!(
+            relation.kind,
+            Kind::Table | Kind::PartitionedTable | Kind::MaterializedView
+        );
+        let large = relation.estimated_rows.is_some_and(|rows| rows >= LARGE_TABLE_ROWS);
+        if !on_disk || !large || relation.indexed.contains(&self.cursor.name) {
+            return;
+        }
+        let columns: Vec<String> = std::iter::once(self.cursor.sql())
+            .chain(
+                self.key()
+                    .iter()
+                    .filter_map(|name| relation.column(name))
+                    .map(Column::sql),
+            )
+            .collect();
+        self.warnings.push(format!(
+            "Table {} is sorted in every run, because no index begins with {}: CREATE INDEX CONCURRENTLY ON {} ({});",
+            relation.shown,
+            self.cursor.name,
+            relation.from,
+            columns.join(", ")
+        ));
+    }
+}
+
+/// Rows without a cursor under `null_cursor: error`.
+pub(crate) fn null_cursors(relation: &Relation, cursor: &Column, count: u64) -> Error {
+    Error::source(
+        "cursor_null",
+        format!(
+            "{count} rows of table {} have no value in the cursor column {}",
+            relation.shown, cursor.name
+        ),
+    )
+    .with_table(&relation.shown)
+    .with_remedy("Fill the column in and make it NOT NULL, or set the table's `null_cursor` to `include` or `skip`.")
+}
+
+/// The condition for rows from a cursor on.
+pub(crate) fn at_least(cursor: &Column, value: &CursorValue) -> String {
+    format!("{} >= {}", cursor.sql(), constant(value, &cursor.cast_name))
+}
+
+/// An error of a statement that looks at a table.
+pub(crate) fn failed(error: &tokio_postgres::Error, relation: &Relation) -> Error {
+    from_postgres(error, &format!("reading table {}", relation.shown)).with_table(&relation.shown)
+}

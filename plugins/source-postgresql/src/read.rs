@@ -1,0 +1,331 @@
+//! Reads a partition: the rows of one `COPY`, decoded into batches, with checkpoints where a reader can resume.
+
+use std::{pin::pin, sync::Arc};
+
+use futures_util::StreamExt as _;
+use longshore_sdk::{
+    arrow::{
+        array::{ArrayRef, RecordBatch},
+        datatypes::SchemaRef,
+    },
+    core::fingerprints::Fingerprints,
+    prelude::*,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    connection::{Connector, Session},
+    decode::{ColumnDecoder, RowSpans, decoder, split_header},
+    errors::{from_postgres, snapshot_gone},
+    position::{Position, same, value_of},
+    run::{Run, RunTable},
+    statement::{Moved, Order, Request, Statement, statement},
+    work::Work,
+};
+
+/// Reads a partition in the run's snapshot.
+pub(crate) async fn read(
+    connector: &Connector,
+    run: &Run,
+    table: &RunTable,
+    partition: &ReadPartition,
+    output: &mut PartitionWriter,
+) -> Result<()> {
+    let scoped = |error: Error| error.with_scope(Scope::Partition).with_table(&partition.table);
+    output.start(Arc::clone(&table.schema)).await?;
+    let work = Work::from_descriptor(&partition.partition.descriptor)?;
+    if run.holder.is_closed() {
+        return Err(scoped(snapshot_gone()));
+    }
+    let session = connector.connect().await.map_err(scoped)?;
+    session.begin(Some(&run.snapshot.id)).await.map_err(scoped)?;
+    let resume_from = partition.resume_from.as_deref().map(Position::from_bytes).transpose()?;
+    let baseline = if let Work::Ordered(ordered) = &work {
+        if resume_from.is_none() {
+            output.filtered(ordered.skipped_nulls);
+        }
+        ordered.baseline
+    } else {
+        false
+    };
+    let request = Request {
+        relation: &table.relation,
+        selected: &table.selected,
+        filter: table.filter.clone(),
+        snapshot: &run.snapshot,
+        resume_from,
+        with_moved: moved(&session, &work, table, &partition.partition.id)
+            .await
+            .map_err(scoped)?,
+    };
+    let statement = statement(&work, &request)?;
+    tracing::debug!(
+        table = partition.table,
+        partition = partition.partition.id,
+        sql = statement.sql,
+        "reading"
+    );
+    let reader = Reader::new(table, &partition.table, statement, baseline);
+    session.set_running(true);
+    let result = reader.copy(&session, output).await;
+    session.set_running(false);
+    result
+}
+
+/// Whether this partition has to read more than its pages.
+async fn moved(session: &Session, work: &Work, table: &RunTable, partition: &str) -> Result<Option<Moved>> {
+    let Work::Pages(pages) = work else { return Ok(None) };
+    if !table.reads_moved(partition) {
+        return Ok(None);
+    }
+    let row = session
+        .query_one(
+            "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass)",
+            &[&pages.heap],
+        )
+        .await;
+    let file: Option<u32> = row
+        .map_err(|error| from_postgres(&error, "looking for the table's file"))?
+        .get(0);
+    Ok(Some(if file == pages.file { Moved::Rows } else { Moved::Heap }))
+}
+
+/// The rows of one statement on their way into batches.
+struct Reader<'a> {
+    table: &'a str,
+    schema: SchemaRef,
+    names: Vec<&'a str>,
+    statement: Statement,
+    decoders: Vec<Box<dyn ColumnDecoder>>,
+    seen: Fingerprints,
+    baseline: bool,
+    rows_in_batch: usize,
+    bytes_in_batch: usize,
+    /// Rows fetched so far.
+    rows: u64,
+    /// The last row's position as it came over the wire, one value for each part of the order.
+    last: Vec<Option<Vec<u8>>>,
+    has_last: bool,
+    /// A batch was sent; a checkpoint follows where the position changes.
+    checkpoint_due: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(table: &'a RunTable, name: &'a str, statement: Statement, baseline: bool) -> Self {
+        Self {
+            table: name,
+            schema: Arc::clone(&table.schema),
+            names: table.selected.iter().map(|column| column.name.as_str()).collect(),
+            decoders: table
+                .selected
+                .iter()
+                .map(|column| decoder(&column.representation))
+                .collect(),
+            seen: if statement.order.is_some() {
+                table.seen.clone()
+            } else {
+                Fingerprints::default()
+            },
+            last: vec![None; statement.order.as_ref().map_or(0, |order| order.parts.len())],
+            statement,
+            baseline,
+            rows_in_batch: 0,
+            bytes_in_batch: 0,
+            rows: 0,
+            has_last: false,
+            checkpoint_due: false,
+        }
+    }
+
+    async fn copy(mut self, session: &Session, output: &mut PartitionWriter) -> Result<()> {
+        let table = self.table;
+        let failed = |error: tokio_postgres::Error| {
+            from_postgres(&error, &format!("reading table {table}"))
+                .with_scope(Scope::Partition)
+                .with_table(table)
+        };
+        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", self.statement.sql);
+        let stream = session.copy_out(&copy).await.map_err(failed)?;
+        let mut stream = pin!(stream);
+        let mut spans = RowSpans::default();
+        let mut header_seen = false;
+        while let Some(message) = stream.next().await {
+            let message = message.map_err(failed)?;
+            let mut at = 0;
+            if !header_seen {
+                at = split_header(&message)?;
+                header_seen = true;
+            }
+            while at < message.len() {
+                let row = &message[at..];
+                let Some(length) = spans.find(row, self.statement.columns)? else {
+                    break;
+                };
+                self.take(row, &spans, output).await?;
+                at += length;
+                if self.rows_in_batch >= output.max_rows() || self.bytes_in_batch >= output.target_bytes() {
+                    self.cut(row, &spans, output).await?;
+                }
+            }
+        }
+        self.send(output).await
+    }
+
+    /// Takes one row over.
+    async fn take(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
+        if self.checkpoint_due && !self.at_last_position(row, spans) {
+            self.send(output).await?;
+            self.checkpoint(output).await?;
+        }
+        self.rows += 1;
+        if self.statement.order.as_ref().is_some_and(|order| !order.unique) {
+            self.remember_position(row, spans);
+        }
+        if !self.is_new(row, spans, output) {
+            return Ok(());
+        }
+        for index in 0..self.decoders.len() {
+            match spans.field(row, index) {
+                Some(value) => self.decoders[index]
+                    .append(value)
+                    .map_err(|error| error.at(self.table, self.names[index], &self.describe(row, spans)))?,
+                None => self.decoders[index].append_null(),
+            }
+        }
+        self.rows_in_batch += 1;
+        self.bytes_in_batch += spans.end_of(self.decoders.len() - 1);
+        Ok(())
+    }
+
+    /// Whether a row is to be delivered. Remembers it when the next run may see it again.
+    fn is_new(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> bool {
+        let again = self
+            .statement
+            .again
+            .is_some_and(|column| spans.field(row, column) == Some(&[1]));
+        if !again && self.seen.is_empty() && !self.baseline {
+            return true;
+        }
+        let fingerprint = xxh3_64(&row[..spans.end_of(self.decoders.len() - 1)]);
+        if again {
+            output.fingerprint(fingerprint);
+        }
+        if self.baseline {
+            output.filtered(1);
+            return false;
+        }
+        if self.seen.take(fingerprint) {
+            output.deduplicated(1);
+            return false;
+        }
+        true
+    }
+
+    /// A batch is full: `row` is its last row.
+    async fn cut(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
+        self.send(output).await?;
+        match &self.statement.order {
+            Some(order) if order.unique => {
+                self.remember_position(row, spans);
+                self.checkpoint(output).await
+            }
+            Some(_) => {
+                self.checkpoint_due = true;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, output: &mut PartitionWriter) -> Result<()> {
+        if self.rows_in_batch == 0 {
+            return Ok(());
+        }
+        let columns: Vec<ArrayRef> = self.decoders.iter_mut().map(|decoder| decoder.finish()).collect();
+        self.rows_in_batch = 0;
+        self.bytes_in_batch = 0;
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| {
+            Error::internal(
+                "batch_malformed",
+                format!("The rows of table {} do not fit its columns", self.table),
+            )
+            .with_cause(&error)
+        })?;
+        output.write(batch).await
+    }
+
+    /// Everything up to the last remembered position was sent.
+    async fn checkpoint(&mut self, output: &mut PartitionWriter) -> Result<()> {
+        self.checkpoint_due = false;
+        let Some(order) = &self.statement.order else {
+            return Ok(());
+        };
+        let mut values = Vec::with_capacity(order.parts.len());
+        for (part, wire) in order.parts.iter().zip(&self.last) {
+            values.push(
+                wire.as_deref()
+                    .map(|wire| value_of(part.cursor_type, wire))
+                    .transpose()?,
+            );
+        }
+        let mut values = values.into_iter();
+        // A NULL cursor is never part of an ordered read.
+        let Some(Some(cursor)) = values.next() else {
+            return Ok(());
+        };
+        let position = Position {
+            cursor: cursor.clone(),
+            key: values.collect(),
+        };
+        output.checkpoint(position.to_bytes()?, Some(cursor)).await
+    }
+
+    fn remember_position(&mut self, row: &[u8], spans: &RowSpans) {
+        let Some(order) = &self.statement.order else { return };
+        for (part, last) in order.parts.iter().zip(&mut self.last) {
+            match (spans.field(row, part.column), last) {
+                (Some(value), Some(last)) => {
+                    last.clear();
+                    last.extend_from_slice(value);
+                }
+                (value, last) => *last = value.map(<[u8]>::to_vec),
+            }
+        }
+        self.has_last = true;
+    }
+
+    fn at_last_position(&self, row: &[u8], spans: &RowSpans) -> bool {
+        let Some(order) = &self.statement.order else {
+            return false;
+        };
+        self.has_last && same_position(order, &self.last, row, spans)
+    }
+
+    /// Which row it is, in words: its key where one is read, otherwise its number.
+    fn describe(&self, row: &[u8], spans: &RowSpans) -> String {
+        let number = format!("row number {} of the partition", self.rows);
+        let Some(order) = self.statement.order.as_ref().filter(|order| order.parts.len() > 1) else {
+            return number;
+        };
+        let key: Option<Vec<String>> = order.parts[1..]
+            .iter()
+            .map(|part| {
+                value_of(part.cursor_type, spans.field(row, part.column)?)
+                    .ok()
+                    .map(|value| value.to_string())
+            })
+            .collect();
+        key.map_or(number, |key| format!("the row with key {}", key.join(", ")))
+    }
+}
+
+fn same_position(order: &Order, last: &[Option<Vec<u8>>], row: &[u8], spans: &RowSpans) -> bool {
+    order
+        .parts
+        .iter()
+        .zip(last)
+        .all(|(part, last)| match (spans.field(row, part.column), last.as_deref()) {
+            (Some(value), Some(last)) => same(part.cursor_type, value, last),
+            (value, last) => value.is_none() && last.is_none(),
+        })
+}

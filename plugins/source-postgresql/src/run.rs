@@ -1,0 +1,75 @@
+//! Runs that are open: each holds its snapshot and what its partitions need to know.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, prelude::*};
+
+use crate::{
+    catalog::{Column, Relation},
+    connection::Session,
+    snapshot::Snapshot,
+};
+
+/// A run between its opening and its closing.
+pub(crate) struct Run {
+    /// Keeps the snapshot alive.
+    pub(crate) holder: Session,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) tables: HashMap<String, Arc<RunTable>>,
+}
+
+/// A table of a run.
+pub(crate) struct RunTable {
+    pub(crate) relation: Relation,
+    pub(crate) selected: Vec<Column>,
+    pub(crate) schema: SchemaRef,
+    pub(crate) filter: Option<String>,
+    /// Rows that the last run delivered and this one may see again.
+    pub(crate) seen: Fingerprints,
+    /// Another snapshot than this run's first is read.
+    pub(crate) resumed: bool,
+    /// The partition that also reads rows that moved since the first attempt: the first one that is read.
+    pub(crate) moved_by: Mutex<Option<String>>,
+}
+
+impl RunTable {
+    /// Whether this partition is the one that reads the rows that moved. The first that asks is, each time it asks.
+    pub(crate) fn reads_moved(&self, partition: &str) -> bool {
+        if !self.resumed {
+            return false;
+        }
+        let mut chosen = self.moved_by.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.get_or_insert_with(|| partition.to_owned()) == partition
+    }
+}
+
+/// The open runs of a process.
+#[derive(Default)]
+pub(crate) struct Runs(Mutex<HashMap<String, Arc<Run>>>);
+
+impl Runs {
+    pub(crate) fn open(&self, run_id: &str, run: Run) {
+        self.lock().insert(run_id.to_owned(), Arc::new(run));
+    }
+
+    pub(crate) fn close(&self, run_id: &str) {
+        self.lock().remove(run_id);
+    }
+
+    /// # Errors
+    /// `run_not_open`.
+    pub(crate) fn get(&self, run_id: &str) -> Result<Arc<Run>> {
+        self.lock().get(run_id).cloned().ok_or_else(|| {
+            Error::source("run_not_open", format!("Run {run_id} is not open here"))
+                .with_scope(Scope::Partition)
+                .retryable()
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Run>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

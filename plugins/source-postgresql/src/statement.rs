@@ -1,0 +1,261 @@
+//! The statement that reads a partition, and what its columns are for.
+
+use longshore_sdk::{core::cursor::CursorType, prelude::*};
+
+use crate::{
+    catalog::{Column, Relation},
+    position::{Position, constant},
+    predicate::{WrittenSince, after},
+    probe::cursor_expression,
+    snapshot::Snapshot,
+    work::{Again, Ordered, Pages, Since, Work},
+};
+
+/// A statement with the meaning of its columns: those to deliver come first.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    pub(crate) sql: String,
+    /// All columns, those to deliver and those that only the reader needs.
+    pub(crate) columns: usize,
+    /// Cursor and key, for a partition that is read in their order.
+    pub(crate) order: Option<Order>,
+    /// The column that says whether the next run may see a row again.
+    pub(crate) again: Option<usize>,
+}
+
+/// Where the order's columns are.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) parts: Vec<OrderPart>,
+    /// No two rows have the same position.
+    pub(crate) unique: bool,
+}
+
+/// One column of the order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderPart {
+    pub(crate) column: usize,
+    pub(crate) cursor_type: CursorType,
+}
+
+/// What a statement is made for.
+pub(crate) struct Request<'a> {
+    pub(crate) relation: &'a Relation,
+    pub(crate) selected: &'a [Column],
+    /// The condition of the options.
+    pub(crate) filter: Option<String>,
+    /// The snapshot that is read now.
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) resume_from: Option<Position>,
+    /// This partition also reads what was written since the first attempt's snapshot: see [`pages`].
+    pub(crate) with_moved: Option<Moved>,
+}
+
+/// What may have gone from places not yet read to places already read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// Rows written since.
+    Rows,
+    /// Everything: the heap was rewritten.
+    Heap,
+}
+
+pub(crate) fn statement(work: &Work, request: &Request<'_>) -> Result<Statement> {
+    match work {
+        Work::Whole => Ok(plain(request, Vec::new())),
+        Work::NullCursors { cursor } => Ok(plain(
+            request,
+            vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
+        )),
+        Work::Pages(work) => Ok(pages(work, request)),
+        Work::Ordered(work) => ordered(work, request),
+    }
+}
+
+fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
+    let sql = select(
+        &expressions(request.selected),
+        &request.relation.from_clause(),
+        conditions,
+        request.filter.as_ref(),
+    );
+    Statement {
+        sql,
+        columns: request.selected.len(),
+        order: None,
+        again: None,
+    }
+}
+
+/// Some pages of a heap. When a later snapshot goes on where another began, rows may have moved to pages that were read before: one of the partitions reads them too.
+fn pages(work: &Pages, request: &Request<'_>) -> Statement {
+    let expressions = expressions(request.selected);
+    let mut conditions = Vec::new();
+    if work.from > 0 {
+        conditions.push(format!("ctid >= '({},0)'::pg_catalog.tid", work.from));
+    }
+    if let Some(to) = work.to {
+        conditions.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
+    }
+    let heap = format!("ONLY {}", work.heap);
+    let sql = match request.with_moved {
+        None => select(&expressions, &heap, conditions, request.filter.as_ref()),
+        Some(Moved::Heap) => select(
+            &expressions,
+            &request.relation.from_clause(),
+            Vec::new(),
+            request.filter.as_ref(),
+        ),
+        Some(Moved::Rows) => {
+            let moved = WrittenSince::new(work.first_xmin, request.snapshot.xmax);
+            conditions.push(format!("NOT {}", moved.sql()));
+            let own = select(&expressions, &heap, conditions, request.filter.as_ref());
+            let moved = select(
+                &expressions,
+                &request.relation.from_clause(),
+                vec![moved.sql().to_owned()],
+                request.filter.as_ref(),
+            );
+            format!("{own} UNION ALL {moved}")
+        }
+    };
+    Statement {
+        sql,
+        columns: request.selected.len(),
+        order: None,
+        again: None,
+    }
+}
+
+fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
+    let relation = request.relation;
+    let cursor = column(relation, &work.cursor)?;
+    let key = work
+        .key
+        .iter()
+        .map(|name| column(relation, name))
+        .collect::<Result<Vec<_>>>()?;
+    let mut expressions = expressions(request.selected);
+    let mut parts = Vec::with_capacity(1 + key.len());
+    for part in std::iter::once(&cursor).chain(&key) {
+        let cursor_type = part.cursor_type().unwrap_or(CursorType::Text);
+        let expression = if part.cursor_type().is_some() {
+            cursor_expression(part, cursor_type)
+        } else {
+            format!("{}::pg_catalog.text", part.sql())
+        };
+        let delivered = request
+            .selected
+            .iter()
+            .position(|column| column.name == part.name && column.expression() == expression);
+        let column = delivered.unwrap_or_else(|| {
+            expressions.push(expression);
+            expressions.len() - 1
+        });
+        parts.push(OrderPart { column, cursor_type });
+    }
+    let again = again(&work.again, cursor, request.snapshot).map(|expression| {
+        expressions.push(expression);
+        expressions.len() - 1
+    });
+
+    let mut conditions = vec![format!("{} IS NOT NULL", cursor.sql())];
+    conditions.extend(since(&work.since, cursor, request.snapshot));
+    if let Some(from) = &work.from {
+        conditions.push(compared(cursor, ">=", from));
+    }
+    conditions.push(compared(cursor, "<=", &work.up_to));
+    if let Some(unsettled) = &work.unsettled {
+        conditions.push(format!(
+            "({} OR {})",
+            compared(cursor, "<=", &unsettled.after),
+            compared(cursor, ">", &unsettled.up_to)
+        ));
+    }
+    if let Some(position) = &request.resume_from {
+        conditions.push(format!("({})", after(position, cursor, &key, work.unique)?));
+    }
+    let order: Vec<String> = std::iter::once(cursor.sql())
+        .chain(key.iter().map(|column| column.sql()))
+        .collect();
+    let rows = select(
+        &expressions,
+        &relation.from_clause(),
+        conditions,
+        request.filter.as_ref(),
+    );
+    Ok(Statement {
+        sql: format!("{rows} ORDER BY {}", order.join(", ")),
+        columns: expressions.len(),
+        order: Some(Order {
+            parts,
+            unique: work.unique,
+        }),
+        again,
+    })
+}
+
+fn since(since: &Since, cursor: &Column, snapshot: &Snapshot) -> Vec<String> {
+    match since {
+        Since::Beginning => Vec::new(),
+        Since::After(value) => vec![compared(cursor, ">", value)],
+        Since::Window { from } => vec![compared(cursor, ">=", from)],
+        Since::Transaction {
+            delivered_to,
+            window_from,
+            xmin,
+        } => {
+            let beyond = compared(cursor, ">", delivered_to);
+            let written = WrittenSince::new(*xmin, snapshot.xmax);
+            if written == WrittenSince::Nothing {
+                return vec![beyond];
+            }
+            // The window as a condition of its own lets an index find it.
+            let window = window_from.as_ref().map(|from| compared(cursor, ">=", from));
+            window
+                .into_iter()
+                .chain([format!("({beyond} OR {})", written.sql())])
+                .collect()
+        }
+    }
+}
+
+fn again(again: &Again, cursor: &Column, snapshot: &Snapshot) -> Option<String> {
+    match again {
+        Again::Window { from } => Some(compared(cursor, ">=", from)),
+        Again::Transaction { window_from, xmin } => {
+            let written = WrittenSince::new(*xmin, snapshot.xmax);
+            if written == WrittenSince::Nothing {
+                return None;
+            }
+            let window = window_from
+                .as_ref()
+                .map_or_else(|| "true".to_owned(), |from| compared(cursor, ">=", from));
+            Some(format!("({window} AND {})", written.sql()))
+        }
+    }
+}
+
+fn compared(cursor: &Column, operator: &str, value: &CursorValue) -> String {
+    format!("{} {operator} {}", cursor.sql(), constant(value, &cursor.cast_name))
+}
+
+fn expressions(columns: &[Column]) -> Vec<String> {
+    columns.iter().map(Column::expression).collect()
+}
+
+fn select(expressions: &[String], from: &str, mut conditions: Vec<String>, filter: Option<&String>) -> String {
+    conditions.extend(filter.cloned());
+    let mut sql = format!("SELECT {} FROM {from}", expressions.join(", "));
+    if !conditions.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&conditions.join(" AND "));
+    }
+    sql
+}
+
+fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
+    relation
+        .column(name)
+        .ok_or_else(|| relation.column_missing(name, "cursor_column_missing"))
+}

@@ -1,0 +1,123 @@
+//! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
+
+use longshore_sdk::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A partition's descriptor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Work {
+    /// In the order of the cursor, with a checkpoint where a reader can resume.
+    Ordered(Ordered),
+    /// The rows whose cursor is NULL.
+    NullCursors { cursor: String },
+    /// Some pages of a heap.
+    Pages(Pages),
+    /// All rows.
+    Whole,
+}
+
+/// See [`Work::Ordered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ordered {
+    pub(crate) cursor: String,
+    /// Key columns that follow the cursor in the order.
+    pub(crate) key: Vec<String>,
+    /// No two rows share cursor and key, and the key is never NULL.
+    pub(crate) unique: bool,
+    pub(crate) since: Since,
+    /// Rows before it are of no interest (`start_from`).
+    pub(crate) from: Option<CursorValue>,
+    /// The greatest cursor in the first attempt's view. What came later is the next run's.
+    pub(crate) up_to: CursorValue,
+    /// The newest rows are left for the next run.
+    pub(crate) unsettled: Option<Unsettled>,
+    /// Which rows the next run may see again.
+    pub(crate) again: Again,
+    /// Rows are remembered, not delivered (`start_from: now`).
+    pub(crate) baseline: bool,
+    /// Rows with a NULL cursor that are left out; counted with this partition.
+    pub(crate) skipped_nulls: u64,
+}
+
+/// Where an incremental read begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Since {
+    /// All rows.
+    Beginning,
+    /// Rows after a cursor that was set by hand.
+    After(CursorValue),
+    /// Rows beyond what was delivered, and rows of the window that were written by transactions from `xmin` on.
+    Transaction {
+        delivered_to: CursorValue,
+        window_from: Option<CursorValue>,
+        xmin: u64,
+    },
+    /// All rows of the window.
+    Window { from: CursorValue },
+}
+
+/// Rows with a cursor after `after` and up to `up_to` are left out; those beyond, in the future, are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unsettled {
+    pub(crate) after: CursorValue,
+    pub(crate) up_to: CursorValue,
+}
+
+/// The rows of this run that match the next run's condition too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Again {
+    /// Those of the window that were written by transactions from `xmin` on.
+    Transaction {
+        window_from: Option<CursorValue>,
+        xmin: u64,
+    },
+    /// All of the window.
+    Window { from: CursorValue },
+}
+
+/// See [`Work::Pages`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pages {
+    /// Quoted name of the heap.
+    pub(crate) heap: String,
+    pub(crate) from: u64,
+    /// Exclusive; `None`: to the end.
+    pub(crate) to: Option<u64>,
+    /// Of the first attempt's snapshot.
+    pub(crate) first_xmin: u64,
+    /// The heap's file in the first attempt's view: another one means that its rows have other places now.
+    pub(crate) file: Option<u32>,
+}
+
+impl Work {
+    pub(crate) fn from_descriptor(text: &str) -> Result<Self> {
+        serde_json::from_str(text).map_err(|error| {
+            Error::protocol(
+                "descriptor_unreadable",
+                "The descriptor of a partition can not be read; another version of the plugin wrote it",
+            )
+            .with_cause(&error)
+        })
+    }
+
+    pub(crate) fn into_partition(self, id: impl Into<String>, estimated_rows: Option<u64>) -> Result<Partition> {
+        let descriptor = serde_json::to_string(&self).map_err(|error| {
+            Error::internal(
+                "descriptor_unwritable",
+                "The descriptor of a partition can not be written",
+            )
+            .with_cause(&error)
+        })?;
+        Ok(Partition {
+            id: id.into(),
+            descriptor,
+            estimated_rows,
+        })
+    }
+}
