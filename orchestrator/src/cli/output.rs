@@ -144,18 +144,15 @@ impl Columns {
             cells.max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+        // A heading stands where its cells do.
+        let numeric = |column: usize| self.rows.iter().all(|row| is_number(&row[column]));
+        let numeric: Vec<bool> = (0..headings.len()).map(numeric).collect();
         let mut text = String::new();
         for row in std::iter::once(&headings).chain(&self.rows) {
-            let cells = row.iter().zip(&widths).map(|(cell, &width)| {
-                let number = !cell.is_empty()
-                    && cell
-                        .chars()
-                        .all(|character| character.is_ascii_digit() || character == ',');
-                if number {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
+            let placed = row.iter().zip(widths.iter().zip(&numeric));
+            let cells = placed.map(|(cell, (&width, &numeric))| match numeric {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
             });
             let line: Vec<String> = cells.collect();
             text.push_str(line.join("  ").trim_end());
@@ -165,12 +162,19 @@ impl Columns {
     }
 }
 
+fn is_number(cell: &str) -> bool {
+    !cell.is_empty()
+        && cell
+            .chars()
+            .all(|character| character.is_ascii_digit() || character == ',')
+}
+
 /// 1234567 as 1,234,567.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -195,7 +199,7 @@ mod tests {
         let mut columns = Columns::new(&["TABLE", "ROWS"]);
         columns.row(vec!["größe".to_owned(), "1,000".to_owned()]);
         columns.row(vec!["x".to_owned(), "7".to_owned()]);
-        assert_eq!(columns.render("none"), "TABLE  ROWS\ngröße  1,000\nx          7\n");
+        assert_eq!(columns.render("none"), "TABLE   ROWS\ngröße  1,000\nx          7\n");
         assert_eq!(Columns::new(&["A"]).render("none"), "none\n");
     }
 
@@ -203,12 +207,12 @@ mod tests {
     fn an_error_is_told_with_its_causes_and_its_remedy() {
         let cause = io::Error::other("the reason");
         let error = Error::source("broken", "It broke")
-            .with_table("t")
+            .with_table("orders")
             .with_cause(&cause)
             .with_remedy("Mend it.");
         assert_eq!(
             in_words(&error),
-            "error[broken]: It broke\n  table: t\n  cause: the reason\n  help: Mend it."
+            "error[broken]: It broke\n  table: orders\n  cause: the reason\n  help: Mend it."
         );
     }
 }

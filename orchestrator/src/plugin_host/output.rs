@@ -5,17 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures_util::StreamExt as _;
 use longshore_config::Secrets;
 use serde_json::{Map, Value};
-use tokio::io::AsyncRead;
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tracing::Level;
 
 /// Lines that are kept for the report of a death.
 const REMEMBERED_LINES: usize = 10;
 
-/// A longer line is cut off and its rest skipped, in bytes.
+/// A longer line is cut off there, in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// The last lines that a plugin printed.
@@ -43,23 +41,57 @@ impl LastLines {
 
 /// Forwards lines until the plugin closes its end.
 pub(super) async fn forward(plugin: String, output: impl AsyncRead + Unpin, secrets: Secrets, last: LastLines) {
-    let mut lines = FramedRead::new(output, LinesCodec::new_with_max_length(MAX_LINE_BYTES));
-    while let Some(line) = lines.next().await {
-        match line {
-            Ok(line) => {
+    let mut lines = Lines::new(output);
+    loop {
+        match lines.next().await {
+            Ok(Some(line)) => {
                 let record = Record::parse(&secrets.redact(&line));
                 last.push(record.to_string());
                 record.log(&plugin);
             }
-            Err(LinesCodecError::MaxLineLengthExceeded) => {
-                tracing::warn!(plugin, "a log line of more than {MAX_LINE_BYTES} bytes was left out");
-            }
-            Err(LinesCodecError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                tracing::warn!(plugin, "a log line that is no UTF-8 was left out");
-            }
-            Err(LinesCodecError::Io(error)) => {
+            Ok(None) => return,
+            Err(error) => {
                 tracing::debug!(plugin, %error, "the plugin's output can not be read any more");
                 return;
+            }
+        }
+    }
+}
+
+/// Lines of any length and any bytes, in bounded memory: what is too long is cut, what is no UTF-8 is replaced.
+struct Lines<R> {
+    output: BufReader<R>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn new(output: R) -> Self {
+        Self {
+            output: BufReader::new(output),
+        }
+    }
+
+    async fn next(&mut self) -> std::io::Result<Option<String>> {
+        let mut line = Vec::new();
+        let mut cut = false;
+        loop {
+            let available = self.output.fill_buf().await?;
+            if available.is_empty() && line.is_empty() {
+                return Ok(None);
+            }
+            let newline = available.iter().position(|byte| *byte == b'\n');
+            let part = &available[..newline.unwrap_or(available.len())];
+            let room = MAX_LINE_BYTES - line.len();
+            cut |= part.len() > room;
+            line.extend_from_slice(&part[..part.len().min(room)]);
+            let ended = newline.is_some() || available.is_empty();
+            let consumed = newline.map_or(available.len(), |newline| newline + 1);
+            self.output.consume(consumed);
+            if ended {
+                let mut text = String::from_utf8_lossy(&line).into_owned();
+                if cut {
+                    text.push('…');
+                }
+                return Ok(Some(text));
             }
         }
     }
@@ -165,6 +197,9 @@ mod tests {
         let mut output = vec![b'x'; MAX_LINE_BYTES * 3];
         output.extend_from_slice(b"\n\xff\xfe\npassword hunter2hunter2\n");
         forward("test".to_owned(), output.as_slice(), secrets, last.clone()).await;
-        assert_eq!(last.get(), ["INFO password ***"]);
+        let lines = last.get();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].len() < MAX_LINE_BYTES + 20 && lines[0].ends_with('…'));
+        assert_eq!(lines[1..], ["INFO \u{fffd}\u{fffd}", "INFO password ***"]);
     }
 }

@@ -196,8 +196,8 @@ impl<'a> PartitionStream<'a> {
     async fn pump(&mut self) -> Result<(), Failure> {
         loop {
             match self.next_event().await {
-                Event::Source(message) => self.from_source(message).await?,
-                Event::Destination((index, answer)) => self.from_destination(index, answer).await?,
+                Event::Source(message) => self.take_from_source(message).await?,
+                Event::Destination((index, answer)) => self.take_from_destination(index, answer).await?,
                 Event::CommitDue => self.commit().await?,
                 Event::Stalled => self.report_stall(),
                 Event::Cancelled => return self.drain().await,
@@ -241,7 +241,7 @@ impl<'a> PartitionStream<'a> {
             && self.flow.unacked_batches() < MAX_UNACKED_BATCHES
     }
 
-    async fn from_source(&mut self, message: Result<Option<v1::ReadResponse>, Status>) -> Result<(), Failure> {
+    async fn take_from_source(&mut self, message: Result<Option<v1::ReadResponse>, Status>) -> Result<(), Failure> {
         let message = match message {
             Ok(Some(message)) => message,
             Ok(None) => {
@@ -330,7 +330,7 @@ impl<'a> PartitionStream<'a> {
         }
     }
 
-    async fn from_destination(
+    async fn take_from_destination(
         &mut self,
         index: usize,
         answer: Option<Result<v1::WriteResponse, Status>>,
@@ -469,7 +469,7 @@ impl<'a> PartitionStream<'a> {
         while self.flow.unacked_batches() > 0 && self.writers.iter().any(|writer| !writer.ended) {
             tokio::select! {
                 answer = self.answers.next() => match answer {
-                    Some((index, answer)) => self.from_destination(index, answer).await?,
+                    Some((index, answer)) => self.take_from_destination(index, answer).await?,
                     None => break,
                 },
                 () = tokio::time::sleep_until(deadline) => break,

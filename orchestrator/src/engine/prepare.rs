@@ -1,0 +1,91 @@
+//! The destinations made ready, once, before a row is read.
+
+use longshore_core::Error;
+use longshore_protocol::{status::from_status, v1};
+
+use super::{
+    plan::PlannedTable,
+    session::{ConfiguredPlugin, Session, mode_name},
+};
+use crate::failure::Failure;
+
+/// Prepares every table at every destination; the answer is by destination, then by table.
+pub(super) async fn prepare(
+    session: &Session,
+    run_id: &str,
+    planned: &[PlannedTable],
+) -> Result<Vec<Vec<v1::PreparedTable>>, Failure> {
+    let mut prepared = Vec::new();
+    for (destination, options) in session.destinations.iter().zip(&session.write_modes) {
+        let tables = planned.iter().map(|table| v1::TableToPrepare {
+            table: Some(table.table.clone()),
+            write_mode: options.write_mode.into(),
+            migrate_mode: options.migrate_mode.into(),
+            expected_rows: table.expected_rows(),
+        });
+        let request = v1::PrepareRequest {
+            run_id: run_id.to_owned(),
+            tables: tables.collect(),
+        };
+        let plugin = &destination.plugin;
+        let answers = match plugin.destination().prepare(request).await {
+            Ok(response) => response.into_inner().tables,
+            Err(status) => return Err(destination.located(plugin.explain(from_status(&status)).await)),
+        };
+        let names = |tables: Vec<&str>| tables.join(", ");
+        if answers
+            .iter()
+            .map(|table| table.name.as_str())
+            .ne(planned.iter().map(|table| table.table.name.as_str()))
+        {
+            let message = format!(
+                "The destination {} was asked to prepare {} and prepared {}",
+                plugin.name,
+                names(planned.iter().map(|table| table.table.name.as_str()).collect()),
+                names(answers.iter().map(|table| table.name.as_str()).collect())
+            );
+            return Err(Error::protocol("prepare_broken", message).into());
+        }
+        for table in &answers {
+            check_mode(destination, table, planned)?;
+        }
+        prepared.push(answers);
+    }
+    Ok(prepared)
+}
+
+/// Stale rows are what a *complete* read did not contain: an incremental read proves nothing absent.
+fn check_mode(
+    destination: &ConfiguredPlugin,
+    prepared: &v1::PreparedTable,
+    planned: &[PlannedTable],
+) -> Result<(), Failure> {
+    let name = &destination.plugin.name;
+    let mode = prepared.write_mode();
+    if mode == v1::WriteMode::Unspecified {
+        return Err(Error::protocol(
+            "prepare_broken",
+            format!("The destination {name} prepared {} without a write mode", prepared.name),
+        )
+        .into());
+    }
+    let incremental = planned
+        .iter()
+        .any(|table| table.table.name == prepared.name && table.plan.completed_state.is_some());
+    if mode == v1::WriteMode::OverwriteDeleteStale && incremental {
+        let error = Error::config(
+            "stale_rows_unknown",
+            format!(
+                "The table {} is read incrementally, so the destination {name} can not know which rows are stale",
+                prepared.name
+            ),
+        )
+        .with_remedy(format!(
+            "Use write_mode: {}, or read the table whole by leaving its cursor out.",
+            mode_name(v1::WriteMode::Overwrite)
+        ))
+        .with_field("/../write_mode");
+        return Err(destination.located(error));
+    }
+    Ok(())
+}

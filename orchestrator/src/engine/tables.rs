@@ -1,0 +1,187 @@
+//! All partitions of all tables, so many at once, and each table completed as its last partition is.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use longshore_core::{Error, balance, state::TableState};
+use longshore_protocol::{status::from_status, v1};
+use longshore_state::{Promotion, UnixMicros};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{
+    plan::PlannedTable,
+    session::Session,
+    transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
+};
+use crate::failure::Failure;
+
+/// Moves all partitions, so many at once, and completes each table as its last partition is done.
+pub(super) async fn move_planned(
+    context: Arc<RunContext>,
+    session: &Session,
+    planned: Vec<PlannedTable>,
+    prepared: Vec<Vec<v1::PreparedTable>>,
+    concurrency: usize,
+) -> Result<(), Failure> {
+    let mut remaining = BTreeMap::new();
+    let mut tables = Vec::new();
+    let mut partitions = JoinSet::new();
+    let slots = Arc::new(Semaphore::new(concurrency));
+    for (index, planned) in planned.into_iter().enumerate() {
+        let table = Arc::new(table_context(&context, session, &planned, index, &prepared));
+        let mut left = 0;
+        for (partition, progress) in planned.plan.partitions.iter().zip(&planned.progress) {
+            table
+                .counters
+                .forwarded
+                .fetch_add(progress.forwarded, Ordering::Relaxed);
+            table.counters.acked.fetch_add(progress.forwarded, Ordering::Relaxed);
+            if progress.complete {
+                continue;
+            }
+            left += 1;
+            let work = PartitionWork::new(&context.run_id, &table.name, partition.clone(), progress);
+            let (context, table, slots) = (Arc::clone(&context), Arc::clone(&table), Arc::clone(&slots));
+            partitions.spawn(async move {
+                let _slot = slots.acquire_owned().await.expect("the semaphore is never closed");
+                (index, transfer(context, table, work).await)
+            });
+        }
+        remaining.insert(index, left);
+        tables.push((planned, table));
+    }
+    for (index, left) in &remaining {
+        if *left == 0 {
+            complete_table(&context, &tables[*index].0, &tables[*index].1).await?;
+        }
+    }
+    let mut first_failure: Option<Failure> = None;
+    while let Some(joined) = partitions.join_next().await {
+        let outcome = match joined {
+            Ok((index, Ok(()))) => {
+                let left = remaining.entry(index).or_insert(1);
+                *left -= 1;
+                match *left {
+                    0 => complete_table(&context, &tables[index].0, &tables[index].1).await,
+                    _ => Ok(()),
+                }
+            }
+            Ok((_, Err(failure))) => Err(failure),
+            Err(panicked) => Err(Error::internal("partition_panicked", "A partition's task panicked")
+                .with_cause(&panicked)
+                .into()),
+        };
+        if let Err(failure) = outcome {
+            // The others end in order: what they have acked is committed.
+            context.cancel.cancel();
+            // A partition that stops because another one failed says only that it was cancelled.
+            if first_failure.is_none() || matches!(first_failure, Some(Failure::Cancelled)) {
+                first_failure = Some(failure);
+            }
+        }
+    }
+    match first_failure {
+        Some(failure) => Err(failure),
+        None => context.check_all_rejects(),
+    }
+}
+
+fn table_context(
+    context: &RunContext,
+    session: &Session,
+    planned: &PlannedTable,
+    index: usize,
+    prepared: &[Vec<v1::PreparedTable>],
+) -> TableContext {
+    let name: Arc<str> = planned.table.name.as_str().into();
+    let upper_bound = planned.plan.upper_bound.clone().and_then(|bound| bound.try_into().ok());
+    let answers: Vec<&v1::PreparedTable> = prepared.iter().map(|tables| &tables[index]).collect();
+    let window_rows = answers
+        .iter()
+        .filter(|answer| !answer.redelivery_is_idempotent && answer.preferred_unacked_rows > 0)
+        .map(|answer| answer.preferred_unacked_rows)
+        .min();
+    TableContext {
+        table: planned.table.clone(),
+        name,
+        destinations: session
+            .destinations
+            .iter()
+            .zip(&answers)
+            .map(|(destination, answer)| TableDestination {
+                plugin: destination.plugin.clone(),
+                write_mode: answer.write_mode(),
+                redelivery_is_idempotent: answer.redelivery_is_idempotent,
+            })
+            .collect(),
+        destination_names: session
+            .destinations
+            .iter()
+            .map(|destination| destination.plugin.name.clone())
+            .collect(),
+        batch_rows: answers
+            .iter()
+            .map(|answer| answer.preferred_batch_rows)
+            .filter(|rows| *rows > 0)
+            .min()
+            .unwrap_or(0),
+        window_rows,
+        counters: context
+            .progress
+            .add(&planned.table.name, planned.expected_rows(), upper_bound),
+    }
+}
+
+/// All partitions of a table are committed: the law is checked, stale rows go, the cursor is promoted.
+async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &TableContext) -> Result<(), Failure> {
+    let name = &planned.table.name;
+    let details = context.store.get_run(&context.run_id).await?;
+    let progress = details.and_then(|details| details.tables.into_iter().find(|progress| &progress.table == name));
+    let progress = progress.ok_or_else(|| {
+        Error::internal(
+            "run_forgotten",
+            format!("The store does not know the table {name} of this run"),
+        )
+    })?;
+    let destinations = progress.destinations();
+    for destination in &*table.destination_names {
+        let counted = destinations.get(destination).copied().unwrap_or_default();
+        balance::check(name, progress.source(), progress.forwarded(), counted)?;
+    }
+    for destination in table
+        .destinations
+        .iter()
+        .filter(|destination| destination.write_mode == v1::WriteMode::OverwriteDeleteStale)
+    {
+        let request = v1::DeleteStaleRequest {
+            run_id: context.run_id.to_string(),
+            table: name.clone(),
+        };
+        match destination.plugin.destination().delete_stale(request).await {
+            Ok(response) => tracing::info!(
+                table = name,
+                deleted = response.into_inner().deleted,
+                "stale rows were removed"
+            ),
+            Err(status) => return Err(destination.plugin.explain(from_status(&status)).await.into()),
+        }
+    }
+    let state = planned
+        .plan
+        .completed_state
+        .clone()
+        .map(TableState::try_from)
+        .transpose()?;
+    let promotion = state.map(|state| Promotion {
+        from_revision: planned.state_revision,
+        state: state.promoted(progress.partitions.iter().map(|partition| &partition.fingerprints)),
+    });
+    context
+        .store
+        .promote_table(&context.hold, &context.run_id, name, promotion, UnixMicros::now())
+        .await?;
+    table.counters.complete.store(true, Ordering::Relaxed);
+    Ok(())
+}
