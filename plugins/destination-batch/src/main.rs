@@ -1,3 +1,10 @@
-//! Entry point.
+//! The plugin as a process.
 
-fn main() {}
+use std::process::ExitCode;
+
+use longshore_destination_batch::BatchDestination;
+use longshore_sdk::Plugin;
+
+fn main() -> ExitCode {
+    Plugin::destination::<BatchDestination>().serve()
+}

@@ -1,0 +1,167 @@
+//! The plugin: what Longshore calls.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::Utc;
+use longshore_sdk::{arrow::array::RecordBatch, destination::Preview, prelude::*};
+use tracing::info;
+
+use crate::{
+    checks,
+    mapping::TablePlan,
+    preview::preview,
+    sender::{self, LINGER, Writing},
+    sending::{client::Client, project::Project, request::Endpoint},
+    spec::{EndpointChoice, Spec, Target},
+};
+
+/// Rows of a batch that go to `/profiles/update`: a few requests' worth, so that progress shows and a resumed run repeats little.
+const UPDATE_BATCH_ROWS: u64 = 1_000;
+/// Rows of a batch that go to `/profiles/mass-update`.
+const MASS_UPDATE_BATCH_ROWS: u64 = 10_000;
+
+/// The destination `batch`.
+#[derive(Debug)]
+pub struct BatchDestination {
+    spec: Spec,
+    project: Project,
+    /// The endpoint that `prepare` chose for a table.
+    endpoints: Mutex<HashMap<String, Endpoint>>,
+}
+
+impl Destination for BatchDestination {
+    const NAME: &'static str = "batch";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const CAPABILITIES: DestinationCapabilities = DestinationCapabilities {
+        write_modes: &[WriteMode::Append, WriteMode::Overwrite],
+        delete_stale: false,
+        preview: true,
+    };
+
+    type Spec = Spec;
+
+    fn configure(spec: Spec) -> Result<Self> {
+        let base = spec.check()?;
+        let client = Client::new(&spec, base)?;
+        let project = Project::new(&spec, client);
+        Ok(Self {
+            spec,
+            project,
+            endpoints: Mutex::default(),
+        })
+    }
+
+    async fn test_connection(&self) -> Vec<Check> {
+        checks::test_connection(&self.project, self.spec.test_custom_id.as_deref()).await
+    }
+
+    async fn prepare(&self, _run_id: &str, tables: Vec<TableToPrepare>) -> Result<Vec<PreparedTable>> {
+        self.project.start_again();
+        tables.iter().map(|asked| self.prepare_table(asked)).collect()
+    }
+
+    async fn write(&self, partition: WritePartition, batches: BatchReceiver, acks: AckSender) -> Result<()> {
+        check_write_mode(self.spec.target, Some(partition.write_mode), &partition.table.name)?;
+        let chosen = self
+            .endpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&partition.table.name)
+            .copied();
+        let endpoint = chosen.unwrap_or_else(|| self.choose_endpoint(partition.table.estimated_rows).0);
+        let writing = Writing {
+            plan: Arc::new(TablePlan::new(&partition.table, &self.spec)?),
+            endpoint,
+            linger: self.spec.requests.linger.map_or(LINGER, |linger| linger.0),
+            concurrency: self.spec.concurrency as usize,
+        };
+        let written = sender::write(&self.project, writing, batches, acks).await;
+        written.map_err(|error| error.with_table(&partition.table.name))
+    }
+
+    async fn preview(&self, table: Table, batches: Vec<RecordBatch>) -> Result<Preview> {
+        let plan = Arc::new(TablePlan::new(&table, &self.spec)?);
+        let (endpoint, _) = self.choose_endpoint(table.estimated_rows);
+        preview(
+            &plan,
+            &batches,
+            self.project.client.url(endpoint),
+            self.project.request_limits(endpoint),
+            Utc::now(),
+        )
+    }
+}
+
+impl BatchDestination {
+    fn prepare_table(&self, asked: &TableToPrepare) -> Result<PreparedTable> {
+        let name = &asked.table.name;
+        let write_mode = check_write_mode(self.spec.target, asked.write_mode, name)?;
+        let plan = TablePlan::new(&asked.table, &self.spec)?;
+        let (endpoint, reason) = self.choose_endpoint(asked.expected_rows);
+        info!(table = %name, target = self.spec.target.name(), endpoint = endpoint.path(), reason, attributes = plan.attributes.len(), "table prepared");
+        self.endpoints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.clone(), endpoint);
+        let is_events = self.spec.target == Target::ProfileEvents;
+        Ok(PreparedTable {
+            name: name.clone(),
+            write_mode,
+            redelivery_is_idempotent: !is_events,
+            preferred_batch_rows: Some(match endpoint {
+                Endpoint::Update => UPDATE_BATCH_ROWS,
+                Endpoint::MassUpdate => MASS_UPDATE_BATCH_ROWS,
+            }),
+            preferred_unacked_rows: is_events.then(|| self.unacked_events(endpoint)),
+            warnings: plan.warnings,
+        })
+    }
+
+    /// What keeps every request that may be in flight full, and the next one of each in preparation: more would widen what a crash leaves uncertain, less
+    /// would leave the API idle.
+    fn unacked_events(&self, endpoint: Endpoint) -> u64 {
+        let operations = self.project.request_limits(endpoint).operations as u64;
+        (operations * u64::from(self.spec.concurrency) * 2).max(2 * UPDATE_BATCH_ROWS)
+    }
+
+    /// The endpoint, and why.
+    fn choose_endpoint(&self, expected_rows: Option<u64>) -> (Endpoint, &'static str) {
+        match (self.spec.endpoint, self.spec.target) {
+            (EndpointChoice::Update, _) => (Endpoint::Update, "configured"),
+            (EndpointChoice::MassUpdate, _) => (Endpoint::MassUpdate, "configured"),
+            (EndpointChoice::Auto, Target::ProfileEvents) => (Endpoint::Update, "events are to arrive quickly"),
+            (EndpointChoice::Auto, Target::ProfileAttributes) => match expected_rows {
+                Some(rows) if rows > self.spec.auto_mass_update_rows => {
+                    (Endpoint::MassUpdate, "more rows expected than auto_mass_update_rows")
+                }
+                Some(_) => (Endpoint::Update, "no more rows expected than auto_mass_update_rows"),
+                None => (Endpoint::Update, "the number of rows is not known"),
+            },
+        }
+    }
+}
+
+/// A profile is always an upsert, an event always an addition.
+fn check_write_mode(target: Target, asked: Option<WriteMode>, table: &str) -> Result<WriteMode> {
+    let natural = match target {
+        Target::ProfileAttributes => WriteMode::Overwrite,
+        Target::ProfileEvents => WriteMode::Append,
+    };
+    match asked {
+        Some(mode) if mode != natural => {
+            let message = format!(
+                "The target {} can not be written with write_mode: {}",
+                target.name(),
+                mode.name()
+            );
+            let remedy = format!("Set write_mode: {}, or leave it out.", natural.name());
+            Err(Error::config("write_mode_unsupported", message)
+                .with_table(table)
+                .with_remedy(remedy))
+        }
+        _ => Ok(natural),
+    }
+}

@@ -1,0 +1,122 @@
+//! A batch whose rows are JSON already.
+
+use std::{ops::Range, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+use crate::{mapping::TablePlan, spec::Target};
+
+/// The rows of one batch that can be sent. Rows share one buffer; a request copies the bytes it needs out of it.
+#[derive(Debug)]
+pub(crate) struct EncodedBatch {
+    pub(crate) sequence: u64,
+    pub(crate) plan: Arc<TablePlan>,
+    pub(super) ids: String,
+    pub(super) bytes: Vec<u8>,
+    pub(super) members: Vec<Member>,
+    pub(super) rows: Vec<EncodedRow>,
+}
+
+/// An attribute of a row: its slot in the plan and where its `"key":value` is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) slot: u16,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct EncodedRow {
+    /// Index within the Arrow batch.
+    pub(super) row: u32,
+    pub(super) id: Range<u32>,
+    /// Attributes: of `members`. Events: empty.
+    pub(super) members: Range<u32>,
+    /// Events: the whole event as JSON. Attributes: empty.
+    pub(super) event: Range<u32>,
+    /// The time that the event was given.
+    pub(super) time: Option<DateTime<Utc>>,
+}
+
+impl EncodedBatch {
+    /// Bytes that the batch keeps in memory for its rows.
+    pub(crate) fn memory(&self) -> usize {
+        self.ids.len()
+            + self.bytes.len()
+            + self.rows.len() * size_of::<EncodedRow>()
+            + self.members.len() * size_of::<Member>()
+    }
+
+    /// Its rows, in order.
+    pub(crate) fn rows(self: &Arc<Self>) -> impl Iterator<Item = Row> + use<> {
+        let batch = Arc::clone(self);
+        (0..self.rows.len()).map(move |index| Row {
+            batch: Arc::clone(&batch),
+            index: u32::try_from(index).expect("a batch has fewer than 2^32 rows"),
+        })
+    }
+}
+
+/// One row of an encoded batch. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    batch: Arc<EncodedBatch>,
+    index: u32,
+}
+
+impl Row {
+    fn encoded(&self) -> &EncodedRow {
+        &self.batch.rows[self.index as usize]
+    }
+
+    pub(crate) fn custom_id(&self) -> &str {
+        let Range { start, end } = self.encoded().id;
+        &self.batch.ids[start as usize..end as usize]
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.batch.sequence
+    }
+
+    /// Index within the Arrow batch.
+    pub(crate) fn row(&self) -> u64 {
+        u64::from(self.encoded().row)
+    }
+
+    pub(crate) fn plan(&self) -> &TablePlan {
+        &self.batch.plan
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        self.batch.plan.target
+    }
+
+    pub(crate) fn time(&self) -> Option<DateTime<Utc>> {
+        self.encoded().time
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        let Range { start, end } = self.encoded().members;
+        &self.batch.members[start as usize..end as usize]
+    }
+
+    /// The `"key":value` of one of this row's members.
+    pub(crate) fn member_json(&self, member: Member) -> &[u8] {
+        &self.batch.bytes[member.start as usize..member.end as usize]
+    }
+
+    /// All members of the row, separated by commas.
+    pub(crate) fn members_json(&self) -> &[u8] {
+        match self.members() {
+            [] => &[],
+            [first, .., last] => &self.batch.bytes[first.start as usize..last.end as usize],
+            [only] => self.member_json(*only),
+        }
+    }
+
+    /// The event as JSON.
+    pub(crate) fn event_json(&self) -> &[u8] {
+        let Range { start, end } = self.encoded().event;
+        &self.batch.bytes[start as usize..end as usize]
+    }
+}

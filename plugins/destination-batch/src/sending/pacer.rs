@@ -1,0 +1,283 @@
+//! The pace of one project: its token buckets, and the pause that one "too many requests" means for everything.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{bucket::TokenBucket, request::Endpoint, retry::Retries};
+use crate::{
+    limits,
+    spec::{Rate, RateLimits},
+};
+
+/// Shared by everything in the process that writes to the project.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    retries: Retries,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None`: no rate to keep to.
+    buckets: Option<[TokenBucket; 2]>,
+    paused_until: Option<Instant>,
+    /// Counts pauses: what was reserved in an earlier round is void.
+    round: u64,
+    refusals_in_a_row: u32,
+}
+
+/// Leave to send one request now. Says by its round what a refusal of that request means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    round: u64,
+}
+
+/// Requests do not all take the same time to arrive. What our bucket holds back covers differences up to this, so that the server's bucket is never
+/// found empty when ours says there is enough.
+const JITTER: Duration = Duration::from_millis(200);
+
+/// The capacity and rate that we keep to, for what the server allows.
+fn paced(rate: &Rate, documented: (f64, f64), share: f64) -> (f64, f64) {
+    let per_second = rate.updates_per_second.unwrap_or(documented.0) * share;
+    let burst = rate.burst.map_or(documented.1, f64::from) * share;
+    let reserve = (per_second * JITTER.as_secs_f64()).min(burst / 4.0);
+    (burst - reserve, per_second)
+}
+
+impl Pacer {
+    pub(crate) fn new(rates: &RateLimits, retries: Retries, now: Instant) -> Self {
+        let bucket = |(capacity, per_second)| TokenBucket::new(capacity, per_second, now);
+        let buckets = (!rates.unlimited).then(|| Endpoint::ALL.map(|endpoint| bucket(Self::rate(rates, endpoint))));
+        let state = State {
+            buckets,
+            paused_until: None,
+            round: 0,
+            refusals_in_a_row: 0,
+        };
+        Self {
+            retries,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Capacity and tokens per second that an endpoint is used with.
+    pub(crate) fn rate(rates: &RateLimits, endpoint: Endpoint) -> (f64, f64) {
+        match endpoint {
+            Endpoint::Update => paced(
+                &rates.update,
+                (limits::UPDATE_PER_SECOND, limits::UPDATE_BURST),
+                rates.share,
+            ),
+            Endpoint::MassUpdate => paced(
+                &rates.mass_update,
+                (limits::MASS_UPDATE_PER_SECOND, limits::MASS_UPDATE_BURST),
+                rates.share,
+            ),
+        }
+    }
+
+    /// Waits until a request of so many operations may go. Dropping the wait gives its tokens back.
+    pub(crate) async fn turn(&self, endpoint: Endpoint, operations: usize) -> Turn {
+        loop {
+            let reservation = self.reserve(endpoint, operations as f64);
+            sleep_until(reservation.at).await;
+            if let Some(turn) = reservation.redeem() {
+                return turn;
+            }
+        }
+    }
+
+    /// The server said "too many requests" to a request of this turn. Returns the pause, if this begins one.
+    pub(crate) fn refused(
+        &self,
+        turn: Turn,
+        retry_after: Option<Duration>,
+        chance: f64,
+        now: Instant,
+    ) -> Option<Duration> {
+        let mut state = self.lock();
+        if turn.round != state.round {
+            // Sent before the pause began: part of the same refusal. What the server asks for still counts.
+            if let Some(asked) = retry_after {
+                let until = now + self.retries.pause_after(1, Some(asked), chance);
+                state.paused_until = state.paused_until.map(|current| current.max(until));
+            }
+            return None;
+        }
+        state.refusals_in_a_row = state.refusals_in_a_row.saturating_add(1);
+        let pause = self.retries.pause_after(state.refusals_in_a_row, retry_after, chance);
+        state.round += 1;
+        state.paused_until = Some(now + pause);
+        for bucket in state.buckets.iter_mut().flatten() {
+            bucket.empty(now);
+        }
+        Some(pause)
+    }
+
+    /// The server took a request of this turn.
+    pub(crate) fn accepted(&self, turn: Turn) {
+        let mut state = self.lock();
+        if turn.round == state.round {
+            state.refusals_in_a_row = 0;
+        }
+    }
+
+    fn reserve(&self, endpoint: Endpoint, tokens: f64) -> Reservation<'_> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let from = state.paused_until.map_or(now, |until| until.max(now));
+        let round = state.round;
+        let at = match &mut state.buckets {
+            Some(buckets) => buckets[endpoint.index()].reserve(tokens, from),
+            None => from,
+        };
+        Reservation {
+            pacer: self,
+            endpoint,
+            tokens,
+            at,
+            round,
+            is_redeemed: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tokens promised for a time. Unused, they go back.
+struct Reservation<'a> {
+    pacer: &'a Pacer,
+    endpoint: Endpoint,
+    tokens: f64,
+    at: Instant,
+    round: u64,
+    is_redeemed: bool,
+}
+
+impl Reservation<'_> {
+    /// Leave to send, unless a pause has begun since.
+    fn redeem(mut self) -> Option<Turn> {
+        let state = self.pacer.lock();
+        let is_valid = state.round == self.round
+            && state
+                .paused_until
+                .is_none_or(|until| until <= self.at.max(Instant::now()));
+        drop(state);
+        self.is_redeemed = is_valid;
+        is_valid.then_some(Turn { round: self.round })
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.is_redeemed {
+            return;
+        }
+        let mut state = self.pacer.lock();
+        if state.round == self.round
+            && let Some(buckets) = &mut state.buckets
+        {
+            buckets[self.endpoint.index()].refund(self.tokens);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Retry;
+
+    fn pacer() -> Pacer {
+        Pacer::new(&RateLimits::default(), Retries::new(&Retry::default()), Instant::now())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_uses_nearly_all_that_is_allowed_and_never_more() {
+        let pacer = pacer();
+        let start = Instant::now();
+        let mut sent = 0.0;
+        while start.elapsed() < Duration::from_secs(60) {
+            pacer.turn(Endpoint::Update, 200).await;
+            sent += 200.0;
+            let allowed = limits::UPDATE_BURST + limits::UPDATE_PER_SECOND * start.elapsed().as_secs_f64();
+            assert!(sent <= allowed, "{sent} of {allowed}");
+        }
+        let allowed = limits::UPDATE_BURST + limits::UPDATE_PER_SECOND * 60.0;
+        assert!(sent >= allowed * 0.98, "{sent} of {allowed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_refusal_stops_all_endpoints_and_voids_what_was_promised() {
+        let pacer = pacer();
+        let start = Instant::now();
+        let turn = pacer.turn(Endpoint::Update, 200).await;
+        let mut promised = Box::pin(async {
+            for _ in 0..5 {
+                pacer.turn(Endpoint::Update, 200).await;
+            }
+        });
+        assert!(futures_util::poll!(&mut promised).is_pending());
+        assert_eq!(
+            pacer.refused(turn, None, 0.0, Instant::now()),
+            Some(Duration::from_secs(5))
+        );
+        pacer.turn(Endpoint::MassUpdate, 1).await;
+        assert!(start.elapsed() >= Duration::from_secs(5));
+        promised.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_of_one_round_are_one_refusal() {
+        let pacer = pacer();
+        let (first, second) = (
+            pacer.turn(Endpoint::Update, 1).await,
+            pacer.turn(Endpoint::Update, 1).await,
+        );
+        assert!(pacer.refused(first, None, 0.0, Instant::now()).is_some());
+        assert!(pacer.refused(second, None, 0.0, Instant::now()).is_none());
+        let third = pacer.turn(Endpoint::Update, 1).await;
+        assert_eq!(
+            pacer.refused(third, None, 0.0, Instant::now()),
+            Some(Duration::from_secs(10))
+        );
+        let fourth = pacer.turn(Endpoint::Update, 1).await;
+        pacer.accepted(fourth);
+        assert_eq!(
+            pacer.refused(fourth, None, 0.0, Instant::now()),
+            Some(Duration::from_secs(5))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_given_up_gives_its_tokens_back() {
+        let pacer = pacer();
+        let start = Instant::now();
+        pacer.turn(Endpoint::Update, 940).await;
+        {
+            let mut waiting = Box::pin(pacer.turn(Endpoint::Update, 200));
+            assert!(futures_util::poll!(&mut waiting).is_pending());
+        }
+        pacer.turn(Endpoint::Update, 150).await;
+        assert!(start.elapsed() <= Duration::from_millis(510), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_limits_nothing_waits() {
+        let rates = RateLimits {
+            unlimited: true,
+            ..RateLimits::default()
+        };
+        let pacer = Pacer::new(&rates, Retries::new(&Retry::default()), Instant::now());
+        let start = Instant::now();
+        for _ in 0..1_000 {
+            pacer.turn(Endpoint::Update, 200).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}
