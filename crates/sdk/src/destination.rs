@@ -94,6 +94,15 @@ pub struct DestinationCapabilities {
     pub preview: bool,
 }
 
+impl DestinationCapabilities {
+    /// It adds rows and can do nothing else.
+    pub const APPEND: Self = Self {
+        write_modes: &[WriteMode::Append],
+        delete_stale: false,
+        preview: false,
+    };
+}
+
 /// What would be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preview {
@@ -162,6 +171,21 @@ pub struct PreparedTable {
     pub preferred_unacked_rows: Option<u64>,
     /// Something the user should know; shown once a run.
     pub warnings: Vec<String>,
+}
+
+impl PreparedTable {
+    /// A table that rows are added to, twice when they come twice, without wishes or warnings.
+    #[must_use]
+    pub fn appended_to(asked: &TableToPrepare) -> Self {
+        Self {
+            name: asked.table.name.clone(),
+            write_mode: WriteMode::Append,
+            redelivery_is_idempotent: false,
+            preferred_batch_rows: None,
+            preferred_unacked_rows: None,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// A partition to write.

@@ -1,6 +1,6 @@
 //! What the author of a Longshore plugin depends on.
 //!
-//! A source implements [`Source`], a destination implements [`Destination`], and `main` hands it to [`Plugin`]:
+//! A source implements [`Source`](source::Source), a destination implements [`Destination`](destination::Destination), and `main` hands it to [`Plugin`]:
 //!
 //! ```no_run
 //! # use longshore_sdk::{prelude::*, Plugin};

@@ -83,6 +83,14 @@ pub struct SourceCapabilities {
     pub resumable: bool,
 }
 
+impl SourceCapabilities {
+    /// Incremental; a partition that failed is read from its start again.
+    pub const INCREMENTAL: Self = Self {
+        incremental: true,
+        resumable: false,
+    };
+}
+
 /// A run to open.
 #[derive(Clone, Debug)]
 pub struct OpenRun {
@@ -142,6 +150,43 @@ pub struct ReadPartition {
     pub partition: Partition,
     /// Position of the last committed checkpoint of an earlier attempt; `None`: from the start.
     pub resume_from: Option<Vec<u8>>,
+}
+
+impl TablePlan {
+    /// A table that is read whole each time, in these partitions.
+    #[must_use]
+    pub fn new(table: Table, partitions: Vec<Partition>) -> Self {
+        Self {
+            table,
+            partitions,
+            completed_state: None,
+            warnings: Vec::new(),
+            upper_bound: None,
+        }
+    }
+
+    /// When every partition is complete, everything up to this value of the table's cursor column was delivered: the next run is given it.
+    #[must_use]
+    pub fn up_to(mut self, cursor: CursorValue) -> Self {
+        self.completed_state = Some(TableState {
+            cursor_column: self.table.cursor.clone().unwrap_or_default(),
+            cursor: Some(cursor.clone()),
+            ..TableState::default()
+        });
+        self.upper_bound = Some(cursor);
+        self
+    }
+}
+
+impl Partition {
+    /// A partition of unknown size. See the fields for what the texts are.
+    pub fn new(id: impl Into<String>, descriptor: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            descriptor: descriptor.into(),
+            estimated_rows: None,
+        }
+    }
 }
 
 impl TryFrom<TablePlan> for v1::TablePlan {

@@ -39,6 +39,13 @@ impl Table {
             estimated_bytes: None,
         }
     }
+
+    /// Names the cursor column.
+    #[must_use]
+    pub fn with_cursor(mut self, column: impl Into<String>) -> Self {
+        self.cursor = Some(column.into());
+        self
+    }
 }
 
 impl TryFrom<Table> for v1::Table {

@@ -192,6 +192,18 @@ impl AckSender {
         .await
     }
 
+    /// Says that every row of this batch is durable, as [`Self::ack`] does.
+    ///
+    /// # Errors
+    /// As [`Self::ack`].
+    pub async fn delivered(&self, batch: &ReceivedBatch) -> Result<()> {
+        let counts = DestinationCounts {
+            delivered: batch.rows,
+            ..DestinationCounts::default()
+        };
+        self.ack(batch.sequence, counts).await
+    }
+
     /// Hands rejects to Longshore, which keeps them. Call it before the ack of their batch.
     ///
     /// # Errors

@@ -177,10 +177,11 @@ impl Process {
 /// A connection to a socket as soon as it listens.
 async fn connected(socket: &Path) -> Channel {
     let endpoint = Endpoint::from_shared(format!("unix:{}", socket.display())).unwrap();
+    let mut poll = tokio::time::interval(Duration::from_millis(5));
     loop {
+        poll.tick().await;
         if let Ok(channel) = endpoint.connect().await {
             return channel;
         }
-        tokio::task::yield_now().await;
     }
 }

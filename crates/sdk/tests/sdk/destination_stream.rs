@@ -1,0 +1,121 @@
+//! What a destination may and may not do with its stream.
+
+use std::sync::Arc;
+
+use longshore_sdk::{
+    arrow::array::{ArrayRef, Int64Array, RecordBatch},
+    harness::DestinationHarness,
+    prelude::*,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// A destination that does with each batch what its specification says.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Behaviour {
+    Ack,
+    ForgetTheLast,
+    AckBackwards,
+    Miscount,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Misbehaved {
+    behaviour: Behaviour,
+}
+
+impl Destination for Misbehaved {
+    const NAME: &'static str = "misbehaved";
+    const VERSION: &'static str = "1.0.0";
+    const CAPABILITIES: DestinationCapabilities = DestinationCapabilities::APPEND;
+    type Spec = Self;
+
+    fn configure(spec: Self) -> Result<Self> {
+        Ok(spec)
+    }
+
+    async fn test_connection(&self) -> Vec<Check> {
+        Vec::new()
+    }
+
+    async fn prepare(&self, _: &str, tables: Vec<TableToPrepare>) -> Result<Vec<PreparedTable>> {
+        // One table too many for whoever asks for one.
+        Ok(tables.iter().chain(&tables).map(PreparedTable::appended_to).collect())
+    }
+
+    async fn write(&self, _: WritePartition, mut batches: BatchReceiver, acks: AckSender) -> Result<()> {
+        let mut received = Vec::new();
+        while let Some(next) = batches.next().await? {
+            if let Received::Batch(batch) = next {
+                received.push(batch);
+            }
+        }
+        match self.behaviour {
+            Behaviour::Ack => {}
+            Behaviour::ForgetTheLast => drop(received.pop()),
+            Behaviour::AckBackwards => received.reverse(),
+            Behaviour::Miscount => {
+                let counts = DestinationCounts {
+                    delivered: 1,
+                    ..DestinationCounts::default()
+                };
+                return acks.ack(1, counts).await;
+            }
+        }
+        for batch in &received {
+            acks.delivered(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+fn batch() -> RecordBatch {
+    let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+    RecordBatch::try_from_iter([("id", ids)]).unwrap()
+}
+
+async fn misbehaved(behaviour: Behaviour) -> DestinationHarness {
+    let spec = json!({ "behaviour": behaviour });
+    DestinationHarness::configure::<Misbehaved>(spec).await.unwrap()
+}
+
+async fn written(behaviour: Behaviour) -> Result<DestinationCounts> {
+    let table = Table::new("t", batch().schema());
+    let destination = misbehaved(behaviour).await;
+    let written = destination.write(table, WriteMode::Append, &[batch(), batch()]).await?;
+    Ok(written.counts)
+}
+
+#[tokio::test]
+async fn every_batch_is_acked_with_its_rows() {
+    assert_eq!(written(Behaviour::Ack).await.unwrap().delivered, 4);
+}
+
+#[tokio::test]
+async fn batches_that_were_not_acked_acked_backwards_or_miscounted_are_errors() {
+    assert_eq!(
+        written(Behaviour::ForgetTheLast).await.unwrap_err().code,
+        "batches_unacked"
+    );
+    assert_eq!(
+        written(Behaviour::AckBackwards).await.unwrap_err().code,
+        "ack_out_of_order"
+    );
+    assert_eq!(written(Behaviour::Miscount).await.unwrap_err().code, "ack_miscounted");
+}
+
+#[tokio::test]
+async fn preparing_another_number_of_tables_and_undeclared_abilities_are_errors() {
+    let destination = misbehaved(Behaviour::Ack).await;
+    let table = Table::new("t", batch().schema());
+    assert_eq!(
+        destination.prepare(table.clone(), None).await.unwrap_err().code,
+        "prepare_incomplete"
+    );
+    assert_eq!(
+        destination.preview(table, &[batch()]).await.unwrap_err().code,
+        "not_declared"
+    );
+}
