@@ -206,7 +206,8 @@ impl<'a> Reader<'a> {
         if !again && self.seen.is_empty() && !self.baseline {
             return true;
         }
-        let fingerprint = xxh3_64(&row[..spans.end_of(self.decoders.len() - 1)]);
+        // Without the number of fields in front: runs differ in the columns that only the reader needs.
+        let fingerprint = xxh3_64(&row[2..spans.end_of(self.decoders.len() - 1)]);
         if again {
             output.fingerprint(fingerprint);
         }

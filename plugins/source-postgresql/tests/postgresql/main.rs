@@ -1,0 +1,4 @@
+//! The source against a real PostgreSQL.
+
+mod incremental;
+mod support;

@@ -1,0 +1,9 @@
+//! A real PostgreSQL for the tests: one cluster for the test binary, a database for each test.
+
+mod certificates;
+mod cluster;
+mod reading;
+
+pub(crate) use certificates::certificates;
+pub(crate) use cluster::{Cluster, Database, PASSWORD, USER, database};
+pub(crate) use reading::{Reading, column, read_all, texts};
