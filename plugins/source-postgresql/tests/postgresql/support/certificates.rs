@@ -36,7 +36,10 @@ pub(crate) fn certificates() -> &'static Certificates {
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         write("ca.crt", authority.self_signed(&authority_key).unwrap().pem());
         let stranger_key = KeyPair::generate().unwrap();
-        write("stranger.crt", authority.clone().self_signed(&stranger_key).unwrap().pem());
+        write(
+            "stranger.crt",
+            authority.clone().self_signed(&stranger_key).unwrap().pem(),
+        );
         let issuer = Issuer::new(authority, authority_key);
         let server_key = KeyPair::generate().unwrap();
         let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();

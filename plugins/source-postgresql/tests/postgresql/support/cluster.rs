@@ -58,13 +58,22 @@ impl Cluster {
             .spawn()
             .expect("a shell");
         let mut ready = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).unwrap();
+        BufReader::new(child.stdout.take().expect("piped"))
+            .read_line(&mut ready)
+            .unwrap();
         assert!(!ready.is_empty(), "PostgreSQL did not start: {:?}", child.wait());
-        Self { port, socket_directory: ready.trim_end().to_owned(), _lifeline: child }
+        Self {
+            port,
+            socket_directory: ready.trim_end().to_owned(),
+            _lifeline: child,
+        }
     }
 
     pub(crate) async fn connect(&self, database: &str) -> Client {
-        let parameters = format!("host=127.0.0.1 port={} user={USER} password={PASSWORD} dbname={database}", self.port);
+        let parameters = format!(
+            "host=127.0.0.1 port={} user={USER} password={PASSWORD} dbname={database}",
+            self.port
+        );
         let (client, connection) = tokio_postgres::connect(&parameters, NoTls).await.unwrap();
         // Ends with the client, at the latest with the test's runtime.
         tokio::spawn(connection);
@@ -78,10 +87,18 @@ fn programs() -> PathBuf {
     let in_path = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect::<Vec<_>>();
     let configured = Command::new("pg_config").arg("--bindir").output().ok();
     let configured = configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let debian = (12..=19).rev().map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
+    let debian = (12..=19)
+        .rev()
+        .map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
     let mut places = told.into_iter().chain(in_path).chain(configured).chain(debian);
-    let complete = |place: &PathBuf| ["initdb", "postgres", "pg_isready"].iter().all(|program| place.join(program).exists());
-    places.find(complete).expect("PostgreSQL's server programs (Debian: postgresql)")
+    let complete = |place: &PathBuf| {
+        ["initdb", "postgres", "pg_isready"]
+            .iter()
+            .all(|program| place.join(program).exists())
+    };
+    places
+        .find(complete)
+        .expect("PostgreSQL's server programs (Debian: postgresql)")
 }
 
 /// A database of a test's own.
@@ -95,7 +112,12 @@ pub(crate) async fn database(script: &str) -> Database {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let cluster = Cluster::shared();
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    cluster.connect("postgres").await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    cluster
+        .connect("postgres")
+        .await
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
     let client = cluster.connect(&name).await;
     client.batch_execute(script).await.unwrap();
     Database { name, client }

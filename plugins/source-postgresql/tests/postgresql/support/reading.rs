@@ -39,7 +39,10 @@ impl Rows {
 
     /// An integer column, in order of delivery.
     pub(crate) fn numbers(&self, column: &str) -> Vec<i64> {
-        texts(&self.batch, column).iter().map(|value| value.parse().unwrap()).collect()
+        texts(&self.batch, column)
+            .iter()
+            .map(|value| value.parse().unwrap())
+            .collect()
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -50,7 +53,12 @@ impl Rows {
 impl Reading {
     pub(crate) async fn new(spec: Value, table: &str) -> Self {
         let source = SourceHarness::configure::<PostgreSql>(spec).await.unwrap();
-        Self { source, table: table.to_owned(), state: None, run: 0 }
+        Self {
+            source,
+            table: table.to_owned(),
+            state: None,
+            run: 0,
+        }
     }
 
     /// A complete run; the state moves on.
@@ -61,8 +69,14 @@ impl Reading {
     pub(crate) async fn try_run(&mut self) -> Result<Rows> {
         self.run += 1;
         // Through its stored form, as between two processes.
-        let state = self.state.as_ref().map(|state| TableState::from_document(&state.to_document().unwrap()).unwrap());
-        let (outcomes, state) = self.source.run(&format!("run-{}", self.run), &self.table, state).await?;
+        let state = self
+            .state
+            .as_ref()
+            .map(|state| TableState::from_document(&state.to_document().unwrap()).unwrap());
+        let (outcomes, state) = self
+            .source
+            .run(&format!("run-{}", self.run), &self.table, state)
+            .await?;
         self.state = state;
         let schema = match outcomes.first() {
             Some(outcome) => outcome.schema.clone(),
@@ -76,7 +90,11 @@ impl Reading {
             deduplicated: outcomes.iter().map(|outcome| outcome.counts.deduplicated).sum(),
             batch,
         };
-        assert_eq!(rows.read, rows.count() as u64 + rows.filtered + rows.deduplicated, "the source's counts balance");
+        assert_eq!(
+            rows.read,
+            rows.count() as u64 + rows.filtered + rows.deduplicated,
+            "the source's counts balance"
+        );
         Ok(rows)
     }
 }
@@ -89,11 +107,22 @@ pub(crate) async fn read_all(spec: Value, table: &str) -> RecordBatch {
 /// A column as text; NULL is `∅`.
 pub(crate) fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
     let column = batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}"));
-    let text = |row| if column.is_null(row) { "∅".to_owned() } else { array_value_to_string(column, row).unwrap() };
+    let text = |row| {
+        if column.is_null(row) {
+            "∅".to_owned()
+        } else {
+            array_value_to_string(column, row).unwrap()
+        }
+    };
     (0..batch.num_rows()).map(text).collect()
 }
 
 /// A column of a known array type.
 pub(crate) fn column<'a, T: 'static>(batch: &'a RecordBatch, name: &str) -> &'a T {
-    batch.column_by_name(name).unwrap_or_else(|| panic!("no column {name}")).as_any().downcast_ref().expect("the array type of this column")
+    batch
+        .column_by_name(name)
+        .unwrap_or_else(|| panic!("no column {name}"))
+        .as_any()
+        .downcast_ref()
+        .expect("the array type of this column")
 }
