@@ -99,7 +99,10 @@ fn configured(shop: &Shop, sandbox: &SandboxProcess, workspace: &Workspace, cons
     }
     console.note(format_args!("in {}", folder.display()));
     for target in [Target::Profiles, Target::Events] {
-        let text = Configuration::new(target, shop.database(), sandbox).text();
+        let text = Configuration::new(target, shop.database(), sandbox)
+            // The emulator has been told to keep to no rate, so Longshore need not either.
+            .with_destination_option("rate_limit: { unlimited: true }")
+            .text();
         let file = format!("{}.yml", target.table());
         longshore.write(&file, &text)?;
         if target == Target::Events {
