@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     limits::EVENT_AGE_RESERVE,
-    mapping::{AttributeKind, TablePlan},
+    mapping::TablePlan,
     spec::{LateEvents, Nulls, Target},
     values::{Violation, Written, instant, text, write_json_string},
 };
@@ -303,7 +303,7 @@ impl<'a> Encoder<'a> {
             Target::ProfileAttributes => limits.attributes_per_operation,
             Target::ProfileEvents => limits.attributes_per_object,
         };
-        let (mut sent, mut counted, mut arrays) = (0, 0, 0);
+        let (mut sent, mut arrays) = (0, 0);
         for (slot, attribute) in plan.attributes.iter().enumerate() {
             let separator_start = self.encoded.bytes.len();
             let separator: &[u8] = if sent == 0 { before } else { b"," };
@@ -324,10 +324,8 @@ impl<'a> Encoder<'a> {
             let is_array = plan.target == Target::ProfileAttributes
                 && !attribute.key.starts_with('$')
                 && matches!(self.encoded.bytes.get(value_start), Some(b'[' | b'{'));
-            let is_counted = plan.target == Target::ProfileAttributes
-                || !matches!(attribute.kind, AttributeKind::Label | AttributeKind::Tags);
             let written = match written {
-                Ok(Written::Value) if is_counted && counted >= most => Err(Violation::new(
+                Ok(Written::Value) if sent >= most => Err(Violation::new(
                     "too_many_attributes",
                     format!("More than {most} attributes at once"),
                 )),
@@ -343,7 +341,6 @@ impl<'a> Encoder<'a> {
             match written {
                 Ok(Written::Value) => {
                     sent += 1;
-                    counted += usize::from(is_counted);
                     arrays += usize::from(is_array);
                     let slot = u16::try_from(slot).expect("Arrow schemas of a message have fewer than 65,536 columns");
                     self.encoded.members.push(Member {

@@ -117,3 +117,6 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,150 @@
+use std::sync::Arc;
 
+use chrono::TimeDelta;
+use longshore_sdk::arrow::{
+    array::{ArrayRef, RecordBatch, StringArray, TimestampSecondArray},
+    datatypes::{Field, Schema},
+};
+use serde_json::json;
+
+use super::*;
+use crate::{encode::rows::encode, mapping::TablePlan};
+
+fn operation(target: &str, columns: Vec<(&str, ArrayRef)>, now: DateTime<Utc>) -> Operation {
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
+        .collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(
+        Arc::clone(&schema),
+        columns.into_iter().map(|(_, array)| array).collect(),
+    )
+    .unwrap();
+    let spec = serde_json::from_value(json!({ "target": target, "project_key": "p", "rest_api_key": "r" })).unwrap();
+    let plan = Arc::new(TablePlan::new(&Table::new("t", schema), &spec).unwrap());
+    let mut rows = encode(&plan, 1, &batch, now).unwrap().batch.rows();
+    let mut operation = Operation::new(rows.next().unwrap());
+    rows.for_each(|row| operation.merge(row).unwrap());
+    operation
+}
+
+fn text(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+fn error(category: &str, attribute: Option<&str>, reason: &str) -> PartialError {
+    PartialError {
+        bulk_index: 0,
+        category: category.to_owned(),
+        reason: reason.to_owned(),
+        attribute: attribute.map(str::to_owned),
+    }
+}
+
+fn shown(rejects: &[Reject]) -> Vec<(u64, &str, &str, bool)> {
+    rejects
+        .iter()
+        .map(|reject| {
+            (
+                reject.row,
+                reject.column.as_str(),
+                reject.rule.as_str(),
+                reject.whole_row,
+            )
+        })
+        .collect()
+}
+
+fn profile() -> Operation {
+    let columns = vec![
+        ("custom_id", text(&[Some("user-1"); 2])),
+        ("plan", text(&[Some("gold"), Some("silver")])),
+        ("date__born", text(&[Some("1990-01-02"), None])),
+    ];
+    operation("profile_attributes", columns, Utc::now())
+}
+
+#[test]
+fn an_attribute_leads_to_the_row_whose_value_was_sent_and_to_its_column() {
+    let now = Utc::now();
+    let rejects = rejects_of(&error("attribute", Some("plan"), "bad"), &profile(), now);
+    assert_eq!(shown(&rejects), [(1, "plan", "refused_by_batch_attribute", false)]);
+    for name in ["date(born)", "born"] {
+        let rejects = rejects_of(&error("attribute", Some(name), "bad"), &profile(), now);
+        assert_eq!(
+            shown(&rejects),
+            [(0, "date__born", "refused_by_batch_attribute", false)],
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_operation_that_was_refused_refuses_all_its_rows() {
+    let rejects = rejects_of(&error("identifier", None, "bad"), &profile(), Utc::now());
+    assert_eq!(
+        shown(&rejects),
+        [
+            (0, "", "refused_by_batch_identifier", true),
+            (1, "", "refused_by_batch_identifier", true)
+        ]
+    );
+    assert_eq!(
+        shown(&rejects_of(&error("a1", None, "bad"), &profile(), Utc::now()))[0].2,
+        "refused_by_batch"
+    );
+}
+
+#[test]
+fn the_reason_is_kept_without_the_values_it_quotes() {
+    let rejects = rejects_of(
+        &error("attribute", Some("plan"), "value 'silver' of user-1 is not allowed"),
+        &profile(),
+        Utc::now(),
+    );
+    assert_eq!(rejects[0].reason, "Batch: value '…' of … is not allowed");
+}
+
+fn events(now: DateTime<Utc>) -> Operation {
+    let times = [now - TimeDelta::hours(23), now - TimeDelta::minutes(1)]
+        .map(|time| time.timestamp())
+        .to_vec();
+    let columns = vec![
+        ("custom_id", text(&[Some("u"); 2])),
+        ("event_name", text(&[Some("a"); 2])),
+        ("event_time", Arc::new(TimestampSecondArray::from(times)) as ArrayRef),
+        ("price", text(&[None, Some("cheap")])),
+    ];
+    operation("profile_events", columns, now)
+}
+
+#[test]
+fn of_several_events_the_ones_too_old_by_now_are_meant_and_else_all() {
+    let now = Utc::now();
+    let refused = error("event", None, "refused");
+    let rejects = rejects_of(&refused, &events(now), now + TimeDelta::hours(2));
+    assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
+    let rejects = rejects_of(&refused, &events(now), now);
+    assert_eq!(
+        shown(&rejects),
+        [
+            (0, "", "refused_by_batch_event", true),
+            (1, "", "refused_by_batch_event", true)
+        ]
+    );
+    assert!(rejects[0].reason.contains("one of 2 events"), "{}", rejects[0].reason);
+}
+
+#[test]
+fn an_attribute_of_events_leads_to_the_events_that_have_it() {
+    let now = Utc::now();
+    for name in ["price", "price.currency", "price[0]"] {
+        let rejects = rejects_of(&error("attribute", Some(name), "bad"), &events(now), now);
+        assert_eq!(
+            shown(&rejects),
+            [(1, "price", "refused_by_batch_attribute", false)],
+            "{name}"
+        );
+    }
+}
