@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can not go on fails here")]
 
+mod process;
+
 use std::{sync::Arc, time::Duration};
 
 use longshore_destination_discard::{Discard, REJECT_RULE};
