@@ -6,6 +6,7 @@ use std::{
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -150,8 +151,8 @@ impl Longshore {
         let pid = child.id().and_then(|id| i32::try_from(id).ok());
         Ok(RunningLongshore {
             pid: pid.context("a started process has a number")?,
-            stdout: captured(child.stdout.take()),
-            stderr: captured(child.stderr.take()),
+            stdout: Captured::from(child.stdout.take()),
+            stderr: Captured::from(child.stderr.take()),
             child,
             started,
             patience: self.patience,
@@ -200,8 +201,8 @@ impl Longshore {
 pub struct RunningLongshore {
     child: Child,
     pid: i32,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    stdout: Captured,
+    stderr: Captured,
     started: Instant,
     patience: Duration,
 }
@@ -228,6 +229,11 @@ impl RunningLongshore {
         .await
     }
 
+    /// Whether its messages have had these words so far.
+    pub fn said(&self, words: &str) -> bool {
+        self.stderr.text().contains(words)
+    }
+
     /// Sends a signal to it.
     ///
     /// # Errors
@@ -249,8 +255,8 @@ impl RunningLongshore {
         let status = self.child.wait().await.context("longshore can not be waited for")?;
         let finished = Finished {
             status,
-            stdout: output(self.stdout).await?,
-            stderr: output(self.stderr).await?,
+            stdout: self.stdout.whole().await?,
+            stderr: self.stderr.whole().await?,
             took: self.started.elapsed(),
         };
         if in_time.is_ok() {
@@ -316,23 +322,41 @@ impl std::fmt::Display for Finished {
     }
 }
 
-/// Reads everything, so that the program never waits for a full pipe.
-fn captured(stream: Option<impl AsyncRead + Unpin + Send + 'static>) -> JoinHandle<String> {
-    tokio::spawn(async move {
-        let mut bytes = Vec::new();
-        if let Some(mut stream) = stream {
-            // What was read up to an error is worth more than the error.
-            let _ = stream.read_to_end(&mut bytes).await;
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+/// One of a program's outputs: read all the time, so that the program never waits for a full pipe.
+#[derive(Debug)]
+struct Captured {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
 }
 
-/// What was captured of a program that has ended.
-async fn output(captured: JoinHandle<String>) -> Result<String> {
-    // Whatever the program left running holds its output open.
-    let captured = tokio::time::timeout(PLUGINS_END_WITHIN, captured).await;
-    captured
-        .context("longshore has ended, but another process still holds its output open")?
-        .context("the output was not read")
+impl Captured {
+    fn from(stream: Option<impl AsyncRead + Unpin + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let filled = Arc::clone(&bytes);
+        let reading = tokio::spawn(async move {
+            let Some(mut stream) = stream else { return };
+            let mut piece = Vec::with_capacity(8 * 1024);
+            // What was read up to an error is worth more than the error.
+            while let Ok(1..) = stream.read_buf(&mut piece).await {
+                filled.lock().expect("appending does not panic").append(&mut piece);
+            }
+        });
+        Self { bytes, reading }
+    }
+
+    /// What was read so far.
+    fn text(&self) -> String {
+        let bytes = self.bytes.lock().expect("appending does not panic");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Everything, of a program that has ended.
+    async fn whole(mut self) -> Result<String> {
+        // Whatever the program left running holds its output open.
+        tokio::time::timeout(PLUGINS_END_WITHIN, &mut self.reading)
+            .await
+            .context("longshore has ended, but another process still holds its output open")?
+            .context("the output was not read")?;
+        Ok(self.text())
+    }
 }

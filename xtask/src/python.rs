@@ -10,7 +10,7 @@ use longshore_tests::{Context, Failure, Result};
 
 use crate::{Console, Workspace, prerequisites};
 
-/// Makes the environment, or brings it up to date, and gives its interpreter.
+/// Makes the environment with its packages and the stubs of our protocol, or brings it up to date, and gives its interpreter.
 ///
 /// # Errors
 /// There is no Python, or a package can not be installed.
@@ -18,10 +18,14 @@ pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<Pa
     let folder = workspace.target().join("python-venv");
     let interpreter = folder.join("bin/python");
     let requirements = workspace.root().join("tests/python/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).context(format!("{} can not be read", requirements.display()))?;
+    let protocol = protocol_files(&workspace.root().join("proto"))?;
+    let mut wanted = String::new();
+    for file in [&requirements].into_iter().chain(&protocol) {
+        wanted += &fs::read_to_string(file).context(format!("{} can not be read", file.display()))?;
+    }
     // Written last, so that an environment that was interrupted half-way is made again.
-    let installed = folder.join("installed-requirements.txt");
-    if interpreter.exists() && fs::read_to_string(&installed).is_ok_and(|known| known == wanted) {
+    let made_from = folder.join("made-from.txt");
+    if interpreter.exists() && fs::read_to_string(&made_from).is_ok_and(|known| known == wanted) {
         return Ok(interpreter);
     }
     make(&folder, console)?;
@@ -36,8 +40,43 @@ pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<Pa
         &requirements,
     ];
     run(&interpreter, &pip, console)?;
-    fs::write(&installed, wanted).context("the environment can not be marked as complete")?;
+    generate_stubs(&interpreter, &workspace.root().join("proto"), &protocol, console)?;
+    fs::write(&made_from, wanted).context("the environment can not be marked as complete")?;
     Ok(interpreter)
+}
+
+/// The .proto files, in an order that does not change.
+fn protocol_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).context(format!("{} can not be read", folder.display()))? {
+        let path = entry.context("a directory can not be read")?.path();
+        if path.is_dir() {
+            files.extend(protocol_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Generates the modules `longshore.plugin.v1.…` to where the interpreter finds them.
+fn generate_stubs(interpreter: &Path, root: &Path, files: &[PathBuf], console: &Console) -> Result<()> {
+    let purelib = "import sysconfig; print(sysconfig.get_path('purelib'))";
+    let output = Command::new(interpreter).args(["-c", purelib]).output();
+    let output = output.context(format!("{} can not be started", interpreter.display()))?;
+    let packages = String::from_utf8(output.stdout).context("the path of Python's packages is no text")?;
+    let packages = packages.trim();
+    let mut arguments = vec![
+        "-m".to_owned(),
+        "grpc_tools.protoc".to_owned(),
+        format!("--proto_path={}", root.display()),
+        format!("--python_out={packages}"),
+        format!("--grpc_python_out={packages}"),
+    ];
+    arguments.extend(files.iter().map(|file| file.display().to_string()));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    run(interpreter, &arguments, console)
 }
 
 fn make(folder: &Path, console: &Console) -> Result<()> {

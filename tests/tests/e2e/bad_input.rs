@@ -1,6 +1,7 @@
 //! What is wrong and how it is said: each case has its exit code, a message with the words that matter, and help.
 
 mod configuration;
+mod peers;
 mod plugins;
 mod rows;
 mod state;

@@ -4,6 +4,12 @@
 
 mod bad_input;
 mod generated;
+mod incremental;
+mod interruptions;
+mod python_plugins;
+mod readme;
 mod report;
+mod scene;
+mod secrets;
 mod support;
 mod workspace_rules;

@@ -78,7 +78,11 @@ async fn goes_on(generated: &Generated) -> Result<()> {
     let report = generated.sync_well().await?;
     let table = report.only_table();
     assert_eq!((report.attempt, table.complete), (2, true), "{report:?}");
-    assert_eq!((table.delivered, table.cursor.as_deref()), (20_000, Some("20000")), "{report:?}");
+    assert_eq!(
+        (table.delivered, table.cursor.as_deref()),
+        (20_000, Some("20000")),
+        "{report:?}"
+    );
     assert_eq!(generated.sync_well().await?.only_table().read, 0);
     generated.longshore.leaves_nothing_running().await
 }

@@ -53,7 +53,10 @@ async fn more_rejects_than_allowed_end_the_run_with_their_own_exit_code() -> Res
     let finished = limited.sync().await?;
     assert_refused(&finished, exit::REJECTS, &["rejected", "max_rejects"]);
     let refused = limited.longshore.json(["rejects", "list"]).await?;
-    assert!(refused.as_array().is_some_and(|refused| !refused.is_empty()), "the user is sent to an empty ledger");
+    assert!(
+        refused.as_array().is_some_and(|refused| !refused.is_empty()),
+        "the user is sent to an empty ledger"
+    );
     Ok(())
 }
 

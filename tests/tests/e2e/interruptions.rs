@@ -1,0 +1,151 @@
+//! Kills in the middle of a sync: the next one finishes it, no row is missing, and what came twice was announced.
+
+use longshore_tests::{Context, PATIENCE, Result, RunningLongshore, eventually, shop::Target};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::{bad_input::exit, report::Report, scene::Scene};
+
+/// Enough that a process can be hit while rows are on their way.
+const EVENTS: i64 = 200_000;
+/// When that many have arrived, it is hit.
+const ARRIVED: usize = 20_000;
+
+/// A sync of events to a sandbox that takes its time.
+async fn slow_scene() -> Result<Scene> {
+    let scene = Scene::open(20_000, EVENTS).await?;
+    // Little on its way at once keeps the source reading for as long as the destination writes.
+    let configuration = scene
+        .configuration(Target::Events)
+        .with_source_line("max_unacked_bytes: 512 KiB");
+    scene.configure(Target::Events, &configuration)?;
+    scene.sandbox.set_faults(json!([{ "kind": "slow", "ms": 30 }])).await?;
+    Ok(scene)
+}
+
+/// Waits until rows are on their way.
+async fn mid_sync(scene: &Scene) -> Result<()> {
+    eventually("rows are on their way", 2 * PATIENCE, async || {
+        let counts = scene.sandbox.counts().await.ok()?;
+        (counts.events >= ARRIVED).then_some(())
+    })
+    .await
+}
+
+/// Finishes what was interrupted, and compares.
+async fn finish(scene: &Scene) -> Result<()> {
+    scene.longshore.leaves_nothing_running().await?;
+    scene.sandbox.clear_faults().await?;
+    let before = scene.sandbox.counts().await?.events;
+    assert!(
+        before < EVENTS as usize,
+        "it was not interrupted in the middle: {before}"
+    );
+
+    let report = scene.sync_well(Target::Events).await?;
+    assert_eq!((report.status.as_str(), report.attempt), ("completed", 2), "{report:?}");
+    let comparison = scene.compare(Target::Events).await?;
+    assert!(comparison.is_complete(), "{comparison}");
+    let repeated = comparison.repeated.len() as u64;
+    assert!(
+        repeated <= report.uncertain,
+        "{repeated} arrived twice, {} were announced",
+        report.uncertain
+    );
+    // The bound itself is small: what was on its way, not the table.
+    assert!(report.uncertain < EVENTS as u64 / 4, "{report:?}");
+
+    let again = scene.sync_well(Target::Events).await?;
+    assert_eq!(again.only_table().delivered, 0, "{again:?}");
+    scene.longshore.leaves_nothing_running().await
+}
+
+async fn plugin_is_killed(program: &str, code: i32) -> Result<()> {
+    let scene = slow_scene().await?;
+    let running = scene.start_sync(Target::Events)?;
+    let plugin = running.plugin(program).await?;
+    mid_sync(&scene).await?;
+    plugin.signal(Signal::KILL)?;
+    let finished = running.finish().await?;
+    assert_eq!(finished.code(), Some(code), "{finished}");
+    assert!(finished.stderr.contains("signal 9"), "{finished}");
+    assert_eq!(Report::of(&finished)?.error_code(), "plugin_died");
+    finish(&scene).await
+}
+
+#[tokio::test]
+async fn a_killed_source_loses_nothing() -> Result<()> {
+    plugin_is_killed("longshore-source-postgresql", exit::SOURCE).await
+}
+
+#[tokio::test]
+async fn a_killed_destination_loses_nothing() -> Result<()> {
+    plugin_is_killed("longshore-destination-batch", exit::DESTINATION).await
+}
+
+#[tokio::test]
+async fn a_killed_orchestrator_loses_nothing_and_takes_its_plugins_along() -> Result<()> {
+    let scene = slow_scene().await?;
+    let running = scene.start_sync(Target::Events)?;
+    mid_sync(&scene).await?;
+    let plugins = running.plugins();
+    assert_eq!(plugins.len(), 2, "{plugins:?}");
+    running.signal(Signal::KILL)?;
+    let finished = running.finish().await?;
+    assert!(finished.ended_by(Signal::KILL), "{finished}");
+    eventually("the plugins are gone", PATIENCE, async || {
+        plugins.iter().all(|plugin| !plugin.runs()).then_some(())
+    })
+    .await?;
+    finish(&scene).await
+}
+
+#[tokio::test]
+async fn an_interrupted_sync_ends_in_order_and_repeats_nothing() -> Result<()> {
+    let scene = slow_scene().await?;
+    let running = scene.start_sync(Target::Events)?;
+    mid_sync(&scene).await?;
+    running.signal(Signal::INT)?;
+    let finished = running.finish().await?;
+    assert_eq!(finished.code(), Some(exit::CANCELLED), "{finished}");
+    assert_eq!(Report::of(&finished)?.status, "cancelled");
+    finish(&scene).await
+}
+
+#[tokio::test]
+async fn a_second_interrupt_ends_at_once() -> Result<()> {
+    let scene = slow_scene().await?;
+    // Nothing that is on its way comes back in time.
+    let running = scene.start_sync(Target::Events)?;
+    mid_sync(&scene).await?;
+    scene
+        .sandbox
+        .set_faults(json!([{ "kind": "slow", "ms": 20_000 }]))
+        .await?;
+    in_flight(&scene).await?;
+    interrupt_twice(&running).await?;
+    let interrupted = std::time::Instant::now();
+    let finished = running.finish().await?;
+    assert!(interrupted.elapsed() < std::time::Duration::from_secs(5), "{finished}");
+    assert_eq!(finished.code(), Some(exit::CANCELLED), "{finished}");
+    finish(&scene).await
+}
+
+/// Waits until the slow answers have begun.
+async fn in_flight(scene: &Scene) -> Result<()> {
+    eventually("a slow answer has begun", PATIENCE, async || {
+        let faults: serde_json::Value = scene.sandbox.ask("/faults").await.ok()?;
+        (faults["rules"][0]["fired"].as_u64()? > 0).then_some(())
+    })
+    .await
+}
+
+/// Two signals of one kind that come together count as one: the second is sent once the first was heard.
+async fn interrupt_twice(running: &RunningLongshore) -> Result<()> {
+    running.signal(Signal::INT)?;
+    eventually("the first interrupt was heard", PATIENCE, async || {
+        running.said("stopping").then_some(())
+    })
+    .await?;
+    running.signal(Signal::INT).context("it has not ended by itself")
+}
