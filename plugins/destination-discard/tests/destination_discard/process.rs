@@ -11,6 +11,7 @@ use longshore_sdk::protocol::{
 };
 use serde_json::json;
 use tokio::{process::Command, time::timeout};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::{rows, table};
@@ -42,7 +43,7 @@ async fn a_process_asked_to_exit_is_gone_before_it_acks_the_batch_with_that_row(
     assert_eq!(status.code(), Some(3));
 }
 
-/// Writes two batches of ten rows; answers how many rows were acked before the stream broke.
+/// Writes a batch of ten rows, and another one once it is acked; answers how many rows were acked before the stream broke.
 async fn rows_acked(channel: Channel) -> u64 {
     let mut encoder = BatchEncoder::default();
     let mut batch = |sequence, first| {
@@ -57,16 +58,27 @@ async fn rows_acked(channel: Channel) -> u64 {
         write_mode: v1::WriteMode::Append.into(),
         ..v1::WriteOpen::default()
     };
-    let requests =
-        [Request::Open(open), batch(1, 0), batch(2, 10)].map(|request| v1::WriteRequest { request: Some(request) });
+    let (requests, stream) = tokio::sync::mpsc::channel(2);
+    let send = async |request| {
+        requests
+            .send(v1::WriteRequest { request: Some(request) })
+            .await
+            .unwrap()
+    };
+    send(Request::Open(open)).await;
+    send(batch(1, 0)).await;
     let mut client = DestinationClient::new(channel);
-    let mut responses = client.write(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let mut responses = client.write(ReceiverStream::new(stream)).await.unwrap().into_inner();
     let mut acked = 0;
     loop {
         match responses.message().await {
             Ok(Some(v1::WriteResponse {
                 response: Some(Response::Ack(ack)),
-            })) => acked += ack.delivered,
+            })) => {
+                acked += ack.delivered;
+                // Only now: an ack that is still in the process when it ends is lost with it.
+                send(batch(2, 10)).await;
+            }
             Ok(Some(_)) => {}
             Ok(None) => panic!("the partition ended well"),
             Err(_) => return acked,
