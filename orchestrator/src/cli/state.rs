@@ -7,7 +7,9 @@ use longshore_core::{
     Error,
     cursor::{CursorType, CursorValue, TimeUnit},
 };
-use longshore_state::{CurrentHold, CursorReplacement, RunDetails, StateStore, StoredState, UnixMicros};
+use longshore_state::{
+    CurrentHold, CursorReplacement, RunDetails, StateStore, StoredState, UnixMicros, hold::Liveness, process::liveness,
+};
 use serde::Serialize;
 
 use super::{
@@ -108,6 +110,8 @@ struct ShownHold {
     pid: u32,
     since: String,
     lease_until: String,
+    /// Its process is proven gone: the next sync takes over at once.
+    process_gone: bool,
 }
 
 #[derive(Serialize)]
@@ -360,8 +364,16 @@ impl ShownSync {
         let mut text = format!("sync {}\n", self.sync);
         if let Some(hold) = &self.held_by {
             text.push_str(&format!(
-                "held by process {} on {} since {}, until {}\n",
-                hold.pid, hold.host, hold.since, hold.lease_until
+                "held by process {} on {} since {}, until {}{}\n",
+                hold.pid,
+                hold.host,
+                hold.since,
+                hold.lease_until,
+                if hold.process_gone {
+                    "; that process is gone, so the next sync takes over at once"
+                } else {
+                    ""
+                }
             ));
         }
         if let Some(run) = &self.interrupted_run {
@@ -390,6 +402,7 @@ impl From<&CurrentHold> for ShownHold {
             pid: hold.holder.pid,
             since: shown(hold.since),
             lease_until: shown(hold.lease_until),
+            process_gone: liveness(&hold.holder) == Liveness::Dead,
         }
     }
 }

@@ -243,6 +243,7 @@ impl Engine<'_> {
         }
     }
 
+    /// Records the end of the attempt, and says how the run stands after it.
     async fn finish(
         &self,
         held: &HeldSync,
@@ -250,31 +251,55 @@ impl Engine<'_> {
         moved: Result<(), Failure>,
         started: Instant,
     ) -> SyncOutcome {
-        let run_id = run.run_id.to_string();
-        let report = match self.store.get_run(&run_id).await {
-            Ok(Some(details)) => Some(report(&details, &run, &moved, started)),
-            Ok(None) => None,
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let recorded = self.record_end(held, &run, &moved, duration_ms).await;
+        let mut failure = moved.err();
+        let status = match recorded {
+            Ok(status) => status,
             Err(error) => {
-                return SyncOutcome {
-                    report: None,
-                    failure: Some(error.into()),
-                };
+                tracing::error!(%error, "the end of the run could not be recorded");
+                failure = failure.or(Some(error.into()));
+                RunStatus::Failed
             }
         };
-        let mut failure = moved.err();
-        let summary = report.as_ref().map(serde_json::to_value).transpose();
-        let end = RunEnd {
-            run_id,
-            status: report.as_ref().map_or(RunStatus::Failed, |report| report.status),
-            ended_at: UnixMicros::now(),
-            error: failure.as_ref().map(Failure::to_error),
-            summary: summary.ok().flatten().unwrap_or_default(),
-        };
-        if let Err(error) = self.store.finish_run(&held.hold, end).await {
-            tracing::error!(%error, "the end of the run could not be recorded");
-            failure = failure.or(Some(error.into()));
+        match self.store.get_run(&run.run_id).await {
+            // Read again, because the end of an attempt counts what is uncertain.
+            Ok(details) => {
+                let error = failure.as_ref().map(Failure::to_error);
+                let report = details.map(|details| RunReport {
+                    error,
+                    duration_ms,
+                    ..RunReport::of(&details, status, run)
+                });
+                SyncOutcome { report, failure }
+            }
+            Err(error) => SyncOutcome {
+                report: None,
+                failure: failure.or(Some(error.into())),
+            },
         }
-        SyncOutcome { report, failure }
+    }
+
+    async fn record_end(
+        &self,
+        held: &HeldSync,
+        run: &OpenedRun,
+        moved: &Result<(), Failure>,
+        duration_ms: u64,
+    ) -> Result<RunStatus, Error> {
+        let details = self.store.get_run(&run.run_id).await?;
+        let details = details
+            .ok_or_else(|| Error::internal("run_forgotten", "The store does not know the run that has just ended"))?;
+        let status = status(&details, moved);
+        let end = RunEnd {
+            run_id: run.run_id.to_string(),
+            status,
+            ended_at: UnixMicros::now(),
+            error: moved.as_ref().err().map(Failure::to_error),
+            summary: serde_json::json!({ "warnings": run.warnings, "duration_ms": duration_ms }),
+        };
+        self.store.finish_run(&held.hold, end).await?;
+        Ok(status)
     }
 
     async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -285,26 +310,31 @@ impl Engine<'_> {
     }
 }
 
-fn report(details: &RunDetails, run: &OpenedRun, moved: &Result<(), Failure>, started: Instant) -> RunReport {
-    let tables: Vec<TableReport> = details.tables.iter().map(TableReport::from).collect();
-    let status = match moved {
+impl RunReport {
+    fn of(details: &RunDetails, status: RunStatus, run: OpenedRun) -> Self {
+        Self {
+            run_id: details.run.run_id.clone(),
+            sync: details.run.sync.clone(),
+            status,
+            attempt: run.attempt,
+            tables: details.tables.iter().map(TableReport::from).collect(),
+            uncertain: details.run.uncertain_rows,
+            rejects: details.run.rejects,
+            warnings: run.warnings,
+            duration_ms: 0,
+            error: None,
+        }
+    }
+}
+
+fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {
+    let all_complete = details.tables.iter().all(|table| table.complete);
+    match moved {
         Ok(()) if details.run.rejects > 0 => RunStatus::CompletedWithRejects,
         Ok(()) => RunStatus::Completed,
-        Err(Failure::TooManyRejects(_)) if tables.iter().all(|table| table.complete) => RunStatus::CompletedWithRejects,
+        Err(Failure::TooManyRejects(_)) if all_complete => RunStatus::CompletedWithRejects,
         Err(Failure::Cancelled) => RunStatus::Cancelled,
         Err(_) => RunStatus::Failed,
-    };
-    RunReport {
-        run_id: details.run.run_id.clone(),
-        sync: details.run.sync.clone(),
-        status,
-        attempt: run.attempt,
-        uncertain: details.run.uncertain_rows,
-        rejects: details.run.rejects,
-        tables,
-        warnings: run.warnings.clone(),
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        error: moved.as_ref().err().map(Failure::to_error),
     }
 }
 
