@@ -165,3 +165,54 @@ fn check_write_mode(target: Target, asked: Option<WriteMode>, table: &str) -> Re
         _ => Ok(natural),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use longshore_sdk::arrow::datatypes::{DataType, Field, Schema};
+    use serde_json::json;
+
+    use super::*;
+
+    fn destination(changes: &serde_json::Value) -> BatchDestination {
+        let mut spec = json!({ "target": "profile_events", "project_key": "p", "rest_api_key": "r", "base_url": "http://127.0.0.1:9" });
+        for (key, value) in changes.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        BatchDestination::configure(serde_json::from_value(spec).unwrap()).unwrap()
+    }
+
+    fn events() -> TableToPrepare {
+        let columns = ["custom_id", "event_name", "event_time"].map(|name| Field::new(name, DataType::Utf8, true));
+        let table = Table::new("events", Arc::new(Schema::new(columns.to_vec())));
+        TableToPrepare {
+            table,
+            write_mode: None,
+            migrate_mode: MigrateMode::Safe,
+            expected_rows: Some(10_000_000),
+        }
+    }
+
+    #[tokio::test]
+    async fn events_go_to_update_and_keep_the_uncertain_window_small() {
+        let prepared = destination(&json!({}))
+            .prepare("run", vec![events()])
+            .await
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            (prepared.preferred_batch_rows, prepared.preferred_unacked_rows),
+            (Some(1_000), Some(3_200))
+        );
+        assert_eq!(prepared.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_endpoint_can_be_chosen() {
+        let mass_update = destination(&json!({ "endpoint": "mass_update" }));
+        assert_eq!(mass_update.choose_endpoint(None).0, Endpoint::MassUpdate);
+        let attributes = destination(&json!({ "target": "profile_attributes" }));
+        assert_eq!(attributes.choose_endpoint(Some(1_000_000)).0, Endpoint::Update);
+        assert_eq!(attributes.choose_endpoint(Some(1_000_001)).0, Endpoint::MassUpdate);
+        assert_eq!(attributes.choose_endpoint(None).0, Endpoint::Update);
+    }
+}

@@ -72,8 +72,14 @@ impl Client {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
+        if base.scheme() == "http" {
+            // No certificate is ever looked at: a machine without any can still run against a local server.
+            builder = builder.tls_certs_only(Vec::new());
+        }
         let http = builder.build().map_err(|error| {
-            Error::internal("client_failed", "The HTTP client can not be set up").with_cause(&error)
+            Error::destination("client_failed", "The HTTPS client can not be set up")
+                .with_remedy("Install this machine's root certificates (Debian: the package ca-certificates).")
+                .with_cause(&error)
         })?;
         let urls = Endpoint::ALL.map(|endpoint| endpoint_url(&base, &spec.api_version, endpoint));
         Ok(Self {

@@ -18,8 +18,8 @@ pub(crate) fn write(instant: DateTime<Utc>, out: &mut Vec<u8>) -> Result<(), Vio
     let written = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
         .and_then(|()| match nanosecond {
             0 => Ok(()),
-            _ if nanosecond % 1_000_000 == 0 => write!(out, ".{:03}", nanosecond / 1_000_000),
-            _ if nanosecond % 1_000 == 0 => write!(out, ".{:06}", nanosecond / 1_000),
+            _ if nanosecond.is_multiple_of(1_000_000) => write!(out, ".{:03}", nanosecond / 1_000_000),
+            _ if nanosecond.is_multiple_of(1_000) => write!(out, ".{:06}", nanosecond / 1_000),
             _ => write!(out, ".{nanosecond:09}"),
         })
         .and_then(|()| out.write_all(b"Z"));

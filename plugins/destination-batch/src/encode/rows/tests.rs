@@ -16,6 +16,9 @@ use crate::{operation::Operation, spec::Spec};
 
 const NOW: i64 = 1_795_000_000;
 
+/// The value sent, or the rule that refuses it.
+type Expected = Result<Option<Json>, &'static str>;
+
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(NOW, 0).unwrap()
 }
@@ -98,7 +101,7 @@ fn plain(array: ArrayRef) -> Result<Option<Json>, String> {
 #[test]
 fn every_arrow_type_has_a_defined_form() {
     let strings = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1), Some(2)])]);
-    let cases: Vec<(&str, ArrayRef, Result<Option<Json>, &str>)> = vec![
+    let cases: Vec<(&str, ArrayRef, Expected)> = vec![
         ("null", Arc::new(NullArray::new(1)), Ok(None)),
         (
             "boolean",

@@ -1,0 +1,16 @@
+//! The plugin over its real protocol, against the sandbox and against endpoints that misbehave.
+
+#[path = "batch/answers.rs"]
+mod answers;
+#[path = "batch/any_table.rs"]
+mod any_table;
+#[path = "batch/endpoint.rs"]
+mod endpoint;
+#[path = "batch/faults.rs"]
+mod faults;
+#[path = "batch/pace.rs"]
+mod pace;
+#[path = "batch/rows.rs"]
+mod rows;
+#[path = "batch/writing.rs"]
+mod writing;

@@ -1,0 +1,264 @@
+//! Every kind of answer, and what becomes of the rows.
+
+use std::time::{Duration, Instant};
+
+use longshore_sdk::{core::balance::DestinationCounts, prelude::*};
+use serde_json::json;
+
+use crate::{
+    endpoint::{Answer, Endpoint, answer, success},
+    rows::{KEY, PROJECT, destination, events, profiles, spec, table, text},
+};
+
+#[tokio::test]
+async fn requests_carry_the_documented_headers_and_address() {
+    let endpoint = Endpoint::start(|_, _| success()).await;
+    let harness = destination(spec(
+        endpoint.address,
+        "profile_attributes",
+        &json!({ "api_version": "2.13" }),
+    ))
+    .await;
+    let (table, batch) = profiles(1);
+    harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    let seen = endpoint.seen();
+    assert_eq!(seen[0].path, "/2.13/profiles/update");
+    assert_eq!(seen[0].headers["authorization"], format!("Bearer {KEY}"));
+    assert_eq!(seen[0].headers["x-batch-project"], PROJECT);
+    assert_eq!(seen[0].headers["content-type"], "application/json");
+}
+
+#[tokio::test]
+async fn refused_credentials_end_the_run_at_once_and_are_not_tried_again() {
+    for status in [401, 403] {
+        let endpoint = Endpoint::start(move |_, _| {
+            answer(
+                status,
+                r#"{"error_code":"AUTHENTICATION_INVALID","error_message":"no"}"#,
+            )
+        })
+        .await;
+        let harness = destination(spec(
+            endpoint.address,
+            "profile_attributes",
+            &json!({ "concurrency": 1 }),
+        ))
+        .await;
+        let (table, batch) = profiles(1_000);
+        let error = harness
+            .write(table.clone(), WriteMode::Overwrite, std::slice::from_ref(&batch))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.scope),
+            ("credentials_refused", false, Scope::Run)
+        );
+        assert!(
+            error.remedy.contains("rest_api_key") && error.remedy.contains("project_key"),
+            "{}",
+            error.remedy
+        );
+        assert!(!format!("{error:?}").contains(KEY));
+        assert_eq!(endpoint.seen().len(), 1);
+        harness
+            .write(table.clone(), WriteMode::Overwrite, std::slice::from_ref(&batch))
+            .await
+            .unwrap_err();
+        assert_eq!(endpoint.seen().len(), 1, "other streams of the run send nothing either");
+        harness.prepare(table.clone(), None).await.unwrap();
+        harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap_err();
+        assert_eq!(endpoint.seen().len(), 2, "a new run tries again");
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_pauses_for_as_long_as_the_server_asks() {
+    let endpoint = Endpoint::start(|_, index| match index {
+        0 => Answer {
+            retry_after: Some("1"),
+            ..answer(429, r#"{"error_code":"TOO_MANY_REQUESTS"}"#)
+        },
+        _ => success(),
+    })
+    .await;
+    let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+    let (table, batch) = profiles(1_000);
+    let start = Instant::now();
+    let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    assert_eq!(written.counts.delivered, 1_000);
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(endpoint.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn endless_refusals_end_in_a_retryable_error() {
+    for (status, code) in [
+        (429, "rate_limited"),
+        (500, "server_failed"),
+        (503, "server_unavailable"),
+    ] {
+        let endpoint = Endpoint::start(move |_, _| answer(status, "")).await;
+        let changes = json!({ "retry": { "max_attempts": 3, "first_delay": "1ms", "max_delay": "2ms", "rate_limited_delay": "1ms", "rate_limited_attempts": 3 } });
+        let harness = destination(spec(endpoint.address, "profile_attributes", &changes)).await;
+        let (table, batch) = profiles(1);
+        let error = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.scope),
+            (code, true, Scope::Partition)
+        );
+        assert_eq!(endpoint.seen().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_server_is_a_retryable_error_with_its_cause() {
+    let changes = json!({ "retry": { "max_attempts": 2, "first_delay": "1ms" } });
+    let harness = destination(spec("127.0.0.1:9", "profile_attributes", &changes)).await;
+    let (table, batch) = profiles(1);
+    let error = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("unreachable", true));
+    assert!(!error.causes.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_refused_whole_is_halved_until_the_row_at_fault_is_found() {
+    let is_bad = |id: &String| id == "u13" || id == "u77";
+    for status in [400, 413] {
+        let endpoint = Endpoint::start(move |request, _| {
+            if request.ids().iter().any(is_bad) {
+                answer(status, r#"{"error_code":"MALFORMED"}"#)
+            } else {
+                success()
+            }
+        })
+        .await;
+        let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+        let (table, batch) = profiles(100);
+        let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+        assert_eq!(
+            written.counts,
+            DestinationCounts {
+                delivered: 98,
+                rejected: 2,
+                filtered: 0
+            }
+        );
+        let mut keys: Vec<_> = written
+            .rejects
+            .iter()
+            .map(|reject| (reject.key.as_str(), reject.row, reject.whole_row))
+            .collect();
+        keys.sort_unstable();
+        assert_eq!(keys, [("u13", 13, true), ("u77", 77, true)]);
+        assert!(
+            written.rejects[0].reason.contains(&format!("HTTP {status}")),
+            "{}",
+            written.rejects[0].reason
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_events_merged_into_one_operation_only_the_one_at_fault_is_rejected() {
+    let endpoint = Endpoint::start(|request, _| {
+        let numbers = request
+            .operations
+            .iter()
+            .flat_map(|operation| operation["events"].as_array().unwrap().clone());
+        if numbers.into_iter().any(|event| event["attributes"]["number"] == 7) {
+            answer(400, "")
+        } else {
+            success()
+        }
+    })
+    .await;
+    let harness = destination(spec(endpoint.address, "profile_events", &json!({}))).await;
+    let (table, batch) = events(15, 1);
+    let written = harness.write(table, WriteMode::Append, &[batch]).await.unwrap();
+    assert_eq!(
+        written.counts,
+        DestinationCounts {
+            delivered: 14,
+            rejected: 1,
+            filtered: 0
+        }
+    );
+    assert_eq!(written.rejects[0].row, 7);
+    let accepted = endpoint
+        .seen()
+        .iter()
+        .filter(|request| request.operations.len() == 1)
+        .count();
+    assert!(accepted >= 4, "{accepted}");
+}
+
+#[tokio::test]
+async fn partial_errors_lead_back_to_their_rows() {
+    let body = r#"{"code":"SUCCESS_WITH_PARTIAL_ERRORS","errors":[
+        {"bulk_index":0,"category":"attribute","attribute":"plan","reason":"gold is not allowed"},
+        {"bulk_index":1,"category":"identifier","reason":"bad id"}]}"#;
+    let endpoint = Endpoint::start(move |_, _| answer(202, body)).await;
+    let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+    let (table, batch) = table(vec![
+        ("custom_id", text([Some("a"), Some("b"), Some("c")])),
+        ("Plan", text([Some("gold"); 3])),
+    ]);
+    let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    assert_eq!(
+        written.counts,
+        DestinationCounts {
+            delivered: 2,
+            rejected: 1,
+            filtered: 0
+        }
+    );
+    let shown: Vec<_> = written
+        .rejects
+        .iter()
+        .map(|reject| {
+            (
+                reject.row,
+                reject.column.as_str(),
+                reject.whole_row,
+                reject.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (0, "Plan", false, "Batch: … is not allowed"),
+            (1, "", true, "Batch: bad id")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_success_that_can_not_be_read_is_an_error() {
+    for body in [
+        "<html>",
+        "{}",
+        r#"{"code":"SUCCESS_WITH_PARTIAL_ERRORS","errors":[{"bulk_index":9}]}"#,
+    ] {
+        let endpoint = Endpoint::start(move |_, _| answer(202, body)).await;
+        let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+        let (table, batch) = profiles(1);
+        let error = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap_err();
+        assert_eq!(error.code, "answer_unreadable", "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_with_the_key() {
+    let endpoint = Endpoint::start(|_, _| answer(307, "")).await;
+    let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+    let (table, batch) = profiles(1);
+    assert_eq!(
+        harness
+            .write(table, WriteMode::Overwrite, &[batch])
+            .await
+            .unwrap_err()
+            .code,
+        "redirected"
+    );
+}
