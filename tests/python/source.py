@@ -28,7 +28,7 @@ def rows(first, last):
 
 class Squares(plugin_grpc.PluginServicer, source_grpc.SourceServicer):
     def __init__(self):
-        self.spec, self.open_runs, self.failed = {}, set(), False
+        self.spec, self.reading, self.failed = {}, set(), False
 
     def Describe(self, request, context):
         capabilities = plugin.SourceCapabilities(spec_schema=json.dumps(SPEC), incremental=True, resumable=True)
@@ -36,8 +36,8 @@ class Squares(plugin_grpc.PluginServicer, source_grpc.SourceServicer):
 
     def Configure(self, request, context):
         spec = json.loads(request.spec_json)
-        if self.open_runs:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "A run is open")
+        if self.reading:
+            fail(context, code="in_use", domain=plugin.Error.DOMAIN_PROTOCOL, message="A run is reading")
         for key, value in ({"rows": None} | spec).items():
             if key not in SPEC["properties"] or type(value) is not int:
                 fail(context, code="spec_invalid", domain=plugin.Error.DOMAIN_CONFIG, field=f"/{key}",
@@ -55,7 +55,6 @@ class Squares(plugin_grpc.PluginServicer, source_grpc.SourceServicer):
         return source.ListTablesResponse(tables=[TABLE] if wanted else [])
 
     def OpenRun(self, request, context):
-        self.open_runs.add(request.run_id)
         return source.OpenRunResponse(tables=[self.plan(asked, context) for asked in request.tables])
 
     def plan(self, asked, context):
@@ -94,13 +93,14 @@ class Squares(plugin_grpc.PluginServicer, source_grpc.SourceServicer):
         yield source.ReadResponse(done=source.ReadDone(end=end))
 
     def drain(self, requests):
+        self.reading.add(id(requests))
         try:
             collections.deque(requests, maxlen=0)
         except grpc.RpcError:
             pass  # The stream is over.
+        self.reading.discard(id(requests))
 
     def CloseRun(self, request, context):
-        self.open_runs.discard(request.run_id)
         return source.CloseRunResponse()
 
 

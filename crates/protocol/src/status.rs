@@ -24,8 +24,8 @@ pub fn to_status(error: &Error) -> Status {
     let code = match (error.domain, error.retryable) {
         (_, true) => Code::Unavailable,
         (Domain::Config, _) => Code::InvalidArgument,
-        (Domain::Source | Domain::Destination, _) => Code::FailedPrecondition,
-        (Domain::Protocol | Domain::Internal, _) => Code::Internal,
+        (Domain::Source | Domain::Destination | Domain::Protocol, _) => Code::FailedPrecondition,
+        (Domain::Internal, _) => Code::Internal,
     };
     let mut metadata = MetadataMap::new();
     let trailer = v1::Error::from(error).encode_to_vec();

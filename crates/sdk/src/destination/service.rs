@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition};
 use crate::serve::{
-    plugin_service::{Role, not_configured, parse_spec, spec_schema},
+    plugin_service::{Role, in_use, not_configured, parse_spec, spec_schema},
     streaming::OwnedTask,
 };
 
@@ -65,7 +65,12 @@ impl<D: Destination> Role for DestinationRole<D> {
 
     fn configure(&self, spec_json: &str) -> Result<()> {
         let destination = D::configure(parse_spec(spec_json)?)?;
-        *self.destination.write().expect("no holder of this lock panics") = Some(Arc::new(destination));
+        let mut current = self.destination.write().expect("no holder of this lock panics");
+        // Every open call holds a clone. One whose caller is gone has ended, so a plugin that outlives Longshore can be configured again.
+        if current.as_ref().is_some_and(|current| Arc::strong_count(current) > 1) {
+            return Err(in_use());
+        }
+        *current = Some(Arc::new(destination));
         Ok(())
     }
 

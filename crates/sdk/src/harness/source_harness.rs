@@ -75,6 +75,14 @@ impl SourceHarness {
         Ok(Self { served, client })
     }
 
+    /// Configures the source once more, in the same process.
+    ///
+    /// # Errors
+    /// `in_use` while a call is open; what the source says of its specification.
+    pub async fn configure_again(&self, spec: serde_json::Value) -> Result<()> {
+        self.served.configure(v1::Role::Source, &spec).await
+    }
+
     /// See [`Source::test_connection`].
     ///
     /// # Errors

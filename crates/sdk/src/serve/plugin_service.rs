@@ -139,3 +139,12 @@ pub(crate) fn spec_schema<T: schemars::JsonSchema>() -> String {
 pub(crate) fn not_configured() -> Error {
     Error::protocol("not_configured", "The plugin was called before Configure")
 }
+
+/// A role was configured while a call was open.
+pub(crate) fn in_use() -> Error {
+    Error::protocol(
+        "in_use",
+        "The plugin is being used by a run and can not be configured anew",
+    )
+    .with_remedy("Wait for the run to end, or start another process of the plugin.")
+}

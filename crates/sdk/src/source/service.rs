@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{OpenRun, PartitionWriter, ReadPartition, Source, writer::BatchLimits};
 use crate::serve::{
-    plugin_service::{Role, not_configured, parse_spec, spec_schema},
+    plugin_service::{Role, in_use, not_configured, parse_spec, spec_schema},
     streaming::OwnedTask,
 };
 
@@ -76,7 +76,12 @@ impl<S: Source> Role for SourceRole<S> {
 
     fn configure(&self, spec_json: &str) -> Result<()> {
         let source = S::configure(parse_spec(spec_json)?)?;
-        *self.source.write().expect("no holder of this lock panics") = Some(Arc::new(source));
+        let mut current = self.source.write().expect("no holder of this lock panics");
+        // Every open call holds a clone. One whose caller is gone has ended, so a plugin that outlives Longshore can be configured again.
+        if current.as_ref().is_some_and(|current| Arc::strong_count(current) > 1) {
+            return Err(in_use());
+        }
+        *current = Some(Arc::new(source));
         Ok(())
     }
 

@@ -42,8 +42,11 @@ enum Step {
     Checkpoint(i64),
     /// Batches without end, counted in `ENDLESSLY_WRITTEN`.
     WriteEndlessly,
+    /// Says in `WAITING` that it waits, and does.
+    Wait,
 }
 
+static WAITING: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::channel(false).0);
 static ENDLESSLY_WRITTEN: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::channel(0).0);
 
 const KIB: usize = 1024;
@@ -108,6 +111,10 @@ impl Source for Scripted {
                     output.write(rows(next, 1, limits::TARGET_BATCH_BYTES)).await?;
                     ENDLESSLY_WRITTEN.send_modify(|written| *written += 1);
                 },
+                Step::Wait => {
+                    WAITING.send_replace(true);
+                    std::future::pending().await
+                }
             }
         }
         Ok(())
@@ -270,4 +277,28 @@ async fn a_source_stops_soon_when_nobody_takes_its_rows() {
         outcome = &mut reading => panic!("it ended: {outcome:?}"),
         more = written.wait_for(|written| *written > begin + 2 * MOST_IN_FLIGHT) => drop(more.unwrap()),
     }
+}
+
+#[tokio::test]
+async fn a_source_is_configured_again_only_when_no_call_is_open() {
+    let script = json!({ "script": [Step::Start, Step::Wait] });
+    let source = SourceHarness::configure::<Scripted>(script.clone()).await.unwrap();
+    let mut waiting = WAITING.subscribe();
+    {
+        let reading = source.run("run", "t", None);
+        tokio::pin!(reading);
+        tokio::select! {
+            outcome = &mut reading => panic!("it ended: {outcome:?}"),
+            waiting = waiting.wait_for(|waiting| *waiting) => drop(waiting.unwrap()),
+        }
+        assert_eq!(source.configure_again(script.clone()).await.unwrap_err().code, "in_use");
+    }
+    // Whoever gives a call up frees the source, as soon as it notices.
+    let freed = async {
+        while let Err(error) = source.configure_again(script.clone()).await {
+            assert_eq!(error.code, "in_use");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), freed).await.unwrap();
 }
