@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{
-    errors::{from_postgres, snapshot_gone},
+    errors::{from_postgres, snapshot_gone, timed_out},
     names::{literal, quoted},
     spec::{Span, Spec, SslMode},
     tls,
@@ -30,6 +30,8 @@ pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     settings: String,
+    /// Until a connection is ready to be used.
+    timeout: Duration,
 }
 
 /// One connection with the settings that reading relies on.
@@ -48,11 +50,8 @@ impl Connector {
     /// Of the configuration: an unreadable connection string or certificate.
     pub(crate) fn new(spec: &Spec) -> Result<Self> {
         let config = connection_config(spec)?;
-        Ok(Self {
-            config,
-            tls: MakeRustlsConnect::new(tls::client_config(spec)?),
-            settings: settings(spec),
-        })
+        let timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls::client_config(spec)?), settings: settings(spec), timeout })
     }
 
     /// The database's name, for messages.
@@ -101,11 +100,12 @@ impl Connector {
     pub(crate) async fn connect(&self) -> Result<Session> {
         self.resolve().await?;
         let connecting = format!("connecting to {} at {}", self.database(), self.address());
-        let (client, connection) = self
-            .config
-            .connect(self.tls.clone())
-            .await
-            .map_err(|error| from_postgres(&error, &connecting))?;
+        // The library's own limit ends when the socket is open; a server can also be silent after that.
+        let opening = tokio::time::timeout(self.timeout, self.config.connect(self.tls.clone()));
+        let Ok(opened) = opening.await else {
+            return Err(timed_out(&connecting));
+        };
+        let (client, connection) = opened.map_err(|error| from_postgres(&error, &connecting))?;
         let (cancel, cancelled) = oneshot::channel();
         let (token, tls) = (client.cancel_token(), self.tls.clone());
         // Belongs to the session: it ends with the session, at the latest `CLOSE_TIMEOUT` later.

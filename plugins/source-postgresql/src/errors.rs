@@ -156,12 +156,7 @@ pub(crate) fn from_postgres(error: &tokio_postgres::Error, doing: &str) -> Error
         .with_remedy(
             "Check `host` and `port`, that the server runs and that it listens on that address (listen_addresses).",
         ),
-        Some(ErrorKind::TimedOut) => Error::source(
-            "connection_timed_out",
-            format!("The server did not answer while {doing}"),
-        )
-        .retryable()
-        .with_remedy("Check `host` and `port` and whether a firewall lies between; raise `connect_timeout`."),
+        Some(ErrorKind::TimedOut) => timed_out(doing),
         Some(_) => connection_lost(doing),
         None => Error::source("connection_failed", format!("PostgreSQL can not be used while {doing}")),
     }
@@ -196,6 +191,13 @@ fn from_refusal(refusal: &DbError, doing: &str) -> Error {
     };
     error.causes.push(format!("{words} (SQLSTATE {sqlstate})"));
     error
+}
+
+/// The server said nothing for too long.
+pub(crate) fn timed_out(doing: &str) -> Error {
+    Error::source("connection_timed_out", format!("The server did not answer while {doing}"))
+        .retryable()
+        .with_remedy("Check `host` and `port` and whether a firewall lies between; raise `connect_timeout`.")
 }
 
 fn connection_lost(doing: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Questions about a table's cursor, asked within the run's snapshot.
+//! Questions about a table and its cursor.
 
 use std::error::Error as StdError;
 
@@ -7,8 +7,10 @@ use tokio_postgres::types::{FromSql, Type};
 
 use crate::{
     catalog::{Column, Relation},
+    connection::Session,
     plan::{Planning, at_least, failed},
     position::value_of,
+    spec::Spec,
 };
 
 /// A value as it came over the wire.
@@ -49,7 +51,7 @@ pub(crate) async fn newest(
     let statement = format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {name} DESC LIMIT 1",
         cursor_expression(cursor, cursor_type),
-        relation.from_clause(),
+        relation.rows_clause(),
         conditions.join(" AND ")
     );
     let row = planning
@@ -62,18 +64,36 @@ pub(crate) async fn newest(
 }
 
 /// How many rows have no cursor.
-pub(crate) async fn null_cursors(planning: &Planning<'_>, relation: &Relation, cursor: &Column) -> Result<u64> {
+pub(crate) async fn null_cursors(session: &Session, spec: &Spec, relation: &Relation, cursor: &Column) -> Result<u64> {
     let mut conditions = vec![format!("{} IS NULL", cursor.sql())];
-    conditions.extend(relation.filter(planning.spec));
+    conditions.extend(relation.filter(spec));
     let statement = format!(
         "SELECT pg_catalog.count(*) FROM {} WHERE {}",
-        relation.from_clause(),
+        relation.rows_clause(),
         conditions.join(" AND ")
     );
-    let row = planning
-        .session
+    let row = session
         .query_one(&statement, &[])
         .await
         .map_err(|error| failed(&error, relation))?;
     Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+}
+
+/// Whether the columns to deliver may be read.
+pub(crate) async fn may_read(session: &Session, spec: &Spec, relation: &Relation) -> Result<()> {
+    let columns: Vec<String> = relation.selected(spec)?.iter().map(Column::expression).collect();
+    let filter = relation
+        .filter(spec)
+        .map(|filter| format!(" WHERE {filter}"))
+        .unwrap_or_default();
+    let statement = format!(
+        "SELECT {} FROM {}{filter} LIMIT 0",
+        columns.join(", "),
+        relation.rows_clause()
+    );
+    session
+        .query(&statement, &[])
+        .await
+        .map(drop)
+        .map_err(|error| failed(&error, relation))
 }

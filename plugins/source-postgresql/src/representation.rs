@@ -93,10 +93,12 @@ impl Representation {
         let (Ok(precision), Ok(scale)) = (u8::try_from(digits), i8::try_from(scale)) else {
             return Self::ServerText;
         };
-        match digits {
-            ..=DECIMAL128_DIGITS => Self::Decimal128 { precision, scale },
-            ..=DECIMAL256_DIGITS => Self::Decimal256 { precision, scale },
-            _ => Self::ServerText,
+        if digits <= DECIMAL128_DIGITS {
+            Self::Decimal128 { precision, scale }
+        } else if digits <= DECIMAL256_DIGITS {
+            Self::Decimal256 { precision, scale }
+        } else {
+            Self::ServerText
         }
     }
 

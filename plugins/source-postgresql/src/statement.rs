@@ -75,7 +75,7 @@ pub(crate) fn statement(work: &Work, request: &Request<'_>) -> Result<Statement>
 fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
     let sql = select(
         &expressions(request.selected),
-        &request.relation.from_clause(),
+        &request.relation.rows_clause(),
         conditions,
         request.filter.as_ref(),
     );
@@ -102,7 +102,7 @@ fn pages(work: &Pages, request: &Request<'_>) -> Statement {
         None => select(&expressions, &heap, conditions, request.filter.as_ref()),
         Some(Moved::Heap) => select(
             &expressions,
-            &request.relation.from_clause(),
+            &request.relation.rows_clause(),
             Vec::new(),
             request.filter.as_ref(),
         ),
@@ -112,7 +112,7 @@ fn pages(work: &Pages, request: &Request<'_>) -> Statement {
             let own = select(&expressions, &heap, conditions, request.filter.as_ref());
             let moved = select(
                 &expressions,
-                &request.relation.from_clause(),
+                &request.relation.rows_clause(),
                 vec![moved.sql().to_owned()],
                 request.filter.as_ref(),
             );
@@ -180,7 +180,7 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
         .collect();
     let rows = select(
         &expressions,
-        &relation.from_clause(),
+        &relation.rows_clause(),
         conditions,
         request.filter.as_ref(),
     );

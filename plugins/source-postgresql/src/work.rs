@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Work {
     /// In the order of the cursor, with a checkpoint where a reader can resume.
-    Ordered(Ordered),
+    Ordered(Box<Ordered>),
     /// The rows whose cursor is NULL.
     NullCursors { cursor: String },
     /// Some pages of a heap.

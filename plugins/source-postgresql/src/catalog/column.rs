@@ -43,7 +43,7 @@ impl Column {
     }
 
     /// The same column, read as the server's own text.
-    pub(crate) fn as_server_text(mut self) -> Self {
+    pub(crate) fn into_server_text(mut self) -> Self {
         self.representation = Representation::ServerText;
         self
     }

@@ -180,7 +180,7 @@ fn apply_options(relation: &mut Relation, spec: &Spec) {
     }
     for column in &mut relation.columns {
         if options.text_columns.contains(&column.name) {
-            *column = column.clone().as_server_text();
+            *column = column.clone().into_server_text();
         }
     }
 }

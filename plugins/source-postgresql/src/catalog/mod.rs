@@ -80,7 +80,7 @@ pub(crate) struct Heap {
 
 impl Relation {
     /// What follows FROM. Rows of inheriting tables belong to those tables, which are listed too.
-    pub(crate) fn from_clause(&self) -> String {
+    pub(crate) fn rows_clause(&self) -> String {
         if self.kind == Kind::Table {
             format!("ONLY {}", self.from)
         } else {

@@ -133,8 +133,8 @@ impl Incremental<'_> {
             if let Some(since) = since {
                 let ordered = Ordered {
                     cursor: self.cursor.name.clone(),
-                    key: self.key(),
-                    unique: self.relation.key_is_unique && self.key().len() == self.relation.key.len(),
+                    key: order_key(self.relation, self.cursor),
+                    unique: self.relation.key_is_unique,
                     since,
                     from: start,
                     up_to,
@@ -144,7 +144,7 @@ impl Incremental<'_> {
                     skipped_nulls: nulls,
                 };
                 let estimate = self.relation.estimated_rows.filter(|_| first_run);
-                partitions.push(Work::Ordered(ordered).into_partition("ordered", estimate)?);
+                partitions.push(Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?);
             }
         }
         self.warn_of_missing_index();
@@ -168,7 +168,7 @@ impl Incremental<'_> {
         if self.cursor.not_null || self.options.null_cursor == NullCursor::Include {
             return Ok(0);
         }
-        let count = probe::null_cursors(self.planning, self.relation, self.cursor).await?;
+        let count = probe::null_cursors(self.planning.session, self.planning.spec, self.relation, self.cursor).await?;
         if count > 0 && self.options.null_cursor == NullCursor::Error {
             return Err(null_cursors(self.relation, self.cursor, count));
         }
@@ -334,53 +334,65 @@ impl Incremental<'_> {
         }
     }
 
-    /// Columns that make the order total, where their values can be put into a position.
-    fn key(&self) -> Vec<String> {
-        let usable = |name: &String| {
-            let column = self.relation.column(name);
-            // Of a key that the database enforces, equal means the same row, whatever the type.
-            column.is_some_and(|column| {
-                self.relation.key_is_unique || column.cursor_type().is_some_and(|of| of != CursorType::Decimal)
-            })
-        };
-        if self.relation.key.iter().all(usable) {
-            self.relation
-                .key
-                .iter()
-                .filter(|name| **name != self.cursor.name)
-                .cloned()
-                .collect()
-        } else {
-            Vec::new()
-        }
-    }
-
     fn warn_of_missing_index(&mut self) {
-        let relation = self.relation;
-        let on_disk = matches!(
-            relation.kind,
-            Kind::Table | Kind::PartitionedTable | Kind::MaterializedView
-        );
-        let large = relation.estimated_rows.is_some_and(|rows| rows >= LARGE_TABLE_ROWS);
-        if !on_disk || !large || relation.indexed.contains(&self.cursor.name) {
-            return;
+        let large = self
+            .relation
+            .estimated_rows
+            .is_some_and(|rows| rows >= LARGE_TABLE_ROWS);
+        if let Some(statement) = missing_index(self.relation, self.cursor).filter(|_| large) {
+            self.warnings.push(format!(
+                "Table {} is sorted in every run, because no index begins with {}: {statement}",
+                self.relation.shown, self.cursor.name
+            ));
         }
-        let columns: Vec<String> = std::iter::once(self.cursor.sql())
-            .chain(
-                self.key()
-                    .iter()
-                    .filter_map(|name| relation.column(name))
-                    .map(Column::sql),
-            )
-            .collect();
-        self.warnings.push(format!(
-            "Table {} is sorted in every run, because no index begins with {}: CREATE INDEX CONCURRENTLY ON {} ({});",
-            relation.shown,
-            self.cursor.name,
-            relation.from,
-            columns.join(", ")
-        ));
     }
+}
+
+/// Columns that make the order total, where their values can be put into a position.
+fn order_key(relation: &Relation, cursor: &Column) -> Vec<String> {
+    let usable = |name: &String| {
+        let column = relation.column(name);
+        // Of a key that the database enforces, equal means the same row, whatever the type.
+        column.is_some_and(|column| {
+            relation.key_is_unique || column.cursor_type().is_some_and(|of| of != CursorType::Decimal)
+        })
+    };
+    if relation.key.iter().all(usable) {
+        relation
+            .key
+            .iter()
+            .filter(|name| **name != cursor.name)
+            .cloned()
+            .collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The statement that makes the index a cursor needs, when there is none.
+pub(crate) fn missing_index(relation: &Relation, cursor: &Column) -> Option<String> {
+    let on_disk = matches!(
+        relation.kind,
+        Kind::Table | Kind::PartitionedTable | Kind::MaterializedView
+    );
+    if !on_disk || relation.indexed.contains(&cursor.name) {
+        return None;
+    }
+    let key = order_key(relation, cursor);
+    let columns: Vec<String> = std::iter::once(cursor.sql())
+        .chain(key.iter().map(|name| crate::names::quoted(name)))
+        .collect();
+    // The server refuses CONCURRENTLY for partitioned tables.
+    let concurrently = if relation.kind == Kind::PartitionedTable {
+        ""
+    } else {
+        "CONCURRENTLY "
+    };
+    Some(format!(
+        "CREATE INDEX {concurrently}ON {} ({});",
+        relation.from,
+        columns.join(", ")
+    ))
 }
 
 /// Rows without a cursor under `null_cursor: error`.

@@ -14,7 +14,7 @@ use crate::{
     spec::Spec,
 };
 
-pub(crate) use incremental::{at_least, failed, null_cursors};
+pub(crate) use incremental::{at_least, failed, missing_index, null_cursors};
 
 /// What planning looks at.
 pub(crate) struct Planning<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Planning<'a> {
 }
 
 /// Beyond so many rows a missing index is worth a warning.
-const LARGE_TABLE_ROWS: u64 = 1_000_000;
+pub(crate) const LARGE_TABLE_ROWS: u64 = 1_000_000;
 
 /// Plans a table for a new run, or checks that an interrupted run's plan still holds.
 ///

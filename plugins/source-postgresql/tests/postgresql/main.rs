@@ -1,6 +1,11 @@
 //! The source against a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
+mod checks;
 mod incremental;
+mod interrupted;
 mod relations;
 mod support;
 mod types;
+mod unusable;
+mod views;

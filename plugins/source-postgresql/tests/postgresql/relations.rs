@@ -94,7 +94,7 @@ async fn names_with_capitals_quotes_dots_and_unicode_are_read_back_as_listed() {
     for table in &listed {
         assert_eq!(
             source.list_tables(&[&table.name]).await.unwrap(),
-            [table.clone()],
+            std::slice::from_ref(table),
             "{}",
             table.name
         );

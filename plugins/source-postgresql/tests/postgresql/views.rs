@@ -1,0 +1,141 @@
+//! Views, queries and tables of other kinds, whose rows do not carry their transaction: settle, overlap, fingerprints.
+
+use serde_json::json;
+
+use crate::support::{Reading, database};
+
+const VIEW: &str = "\
+CREATE TABLE base (id int, note text, at timestamptz); CREATE VIEW v AS SELECT * FROM base; \
+INSERT INTO base SELECT n, 'first', now() - interval '1 minute' + n * interval '100 milliseconds' FROM generate_series(1, 100) n;";
+
+#[tokio::test]
+async fn an_unchanged_view_delivers_nothing_twice() {
+    let database = database(VIEW).await;
+    let mut reading = Reading::new(database.spec(json!({"cursor": "at"})), "v").await;
+    assert_eq!(reading.run().await.count(), 100);
+    for _ in 0..2 {
+        let rows = reading.run().await;
+        assert_eq!((rows.count(), rows.deduplicated), (0, 100));
+    }
+}
+
+#[tokio::test]
+async fn rows_that_appear_late_in_a_view_are_delivered_and_equal_rows_counted() {
+    let database = database(VIEW).await;
+    let mut reading = Reading::new(database.spec(json!({"cursor": "at", "settle": "0s"})), "v").await;
+    reading.run().await;
+    database.execute("INSERT INTO base SELECT * FROM base WHERE id = 7; UPDATE base SET note = 'changed' WHERE id = 8; INSERT INTO base VALUES (900, 'new', now())").await;
+    assert_eq!(
+        reading.run().await.sorted("id"),
+        ["7", "8", "900"],
+        "an equal row more, a changed row, a new row"
+    );
+    assert_eq!(reading.run().await.count(), 0);
+}
+
+#[tokio::test]
+async fn the_newest_rows_of_a_view_wait_until_they_have_settled() {
+    let database = database(VIEW).await;
+    database.execute("INSERT INTO base VALUES (900, 'now', now()), (901, 'future', now() + interval '1 day'), (902, 'never', 'infinity')").await;
+    let spec = |settle: &str| database.spec(json!({"cursor": "at", "table_options": {"v": {"settle": settle}}}));
+    let mut reading = Reading::new(spec("30s"), "v").await;
+    let rows = reading.run().await;
+    assert_eq!(rows.count(), 102, "all but the newest; the future ones are delivered");
+    assert!(!rows.numbers("id").contains(&900));
+    let mut settled = Reading::new(spec("0s"), "v").await;
+    settled.state = reading.state;
+    assert_eq!(settled.run().await.numbers("id"), [900]);
+    assert_eq!(settled.run().await.count(), 0);
+}
+
+#[tokio::test]
+async fn a_view_can_start_now() {
+    let database = database(VIEW).await;
+    let spec = database.spec(json!({"cursor": "at", "settle": "0s", "table_options": {"v": {"start_from": "now"}}}));
+    let mut reading = Reading::new(spec, "v").await;
+    let rows = reading.run().await;
+    assert_eq!((rows.count(), rows.filtered), (0, 100));
+    database
+        .execute("INSERT INTO base VALUES (900, 'late', now() - interval '30 seconds')")
+        .await;
+    assert_eq!(reading.run().await.numbers("id"), [900]);
+}
+
+#[tokio::test]
+async fn more_rows_than_can_be_remembered_are_repeated_with_a_warning() {
+    let database = database("CREATE TABLE base (id int, at timestamptz); CREATE VIEW v AS SELECT * FROM base; INSERT INTO base SELECT n, now() - interval '1 minute' FROM generate_series(1, 5000) n").await;
+    let mut reading = Reading::new(database.spec(json!({"cursor": "at"})), "v").await;
+    assert_eq!(reading.run().await.count(), 5000);
+    let state = reading.state.clone().unwrap();
+    assert!(state.fingerprints.overflowed());
+    let selection = longshore_sdk::prelude::TableSelection {
+        name: "v".to_owned(),
+        state: Some(state),
+        resume: None,
+    };
+    let plans = reading.source.open_run("look", 1, vec![selection]).await.unwrap();
+    assert!(
+        plans[0]
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("delivered again")),
+        "{:?}",
+        plans[0].warnings
+    );
+    let rows = reading.run().await;
+    assert_eq!((rows.count(), rows.deduplicated), (5000 - 4096, 4096));
+}
+
+#[tokio::test]
+async fn materialized_views_queries_and_integers_work_like_views() {
+    let database = database(
+        "CREATE TABLE base (id int8 PRIMARY KEY, note text); INSERT INTO base SELECT n, 'x' FROM generate_series(1, 50) n; CREATE MATERIALIZED VIEW m AS SELECT * FROM base",
+    )
+    .await;
+    let options = json!({"cursor": "id", "overlap": 10, "table_options": {"q": {"query": "SELECT * FROM base", "primary_key": ["id"]}}});
+    for table in ["m", "q"] {
+        let mut reading = Reading::new(database.spec(options.clone()), table).await;
+        assert_eq!(
+            reading.run().await.numbers("id"),
+            (1..=50).collect::<Vec<_>>(),
+            "{table}"
+        );
+        let rows = reading.run().await;
+        assert_eq!(
+            (rows.count(), rows.deduplicated),
+            (0, 11),
+            "{table}: from the cursor back by the overlap"
+        );
+        database
+            .execute("INSERT INTO base VALUES (60, 'y'); REFRESH MATERIALIZED VIEW m")
+            .await;
+        assert_eq!(reading.run().await.numbers("id"), [60], "{table}");
+        database
+            .execute("UPDATE base SET note = 'z' WHERE id = 60; REFRESH MATERIALIZED VIEW m")
+            .await;
+        assert_eq!(reading.run().await.numbers("id"), [60], "{table}");
+        database
+            .execute("DELETE FROM base WHERE id = 60; REFRESH MATERIALIZED VIEW m")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_partitioned_table_finds_late_commits_in_every_leaf() {
+    let database = database(
+        "CREATE TABLE parted (id int, at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id, at)) PARTITION BY HASH (id); \
+         CREATE TABLE p0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE p1 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 1); \
+         INSERT INTO parted SELECT n, now() - interval '1 hour' FROM generate_series(1, 20) n",
+    )
+    .await;
+    let mut reading = Reading::new(database.spec(json!({"cursor": "at"})), "parted").await;
+    let late = database.connect().await;
+    late.batch_execute("BEGIN; INSERT INTO parted SELECT n FROM generate_series(100, 109) n")
+        .await
+        .unwrap();
+    database.execute("INSERT INTO parted VALUES (50)").await;
+    assert_eq!(reading.run().await.count(), 21);
+    late.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(reading.run().await.count(), 10);
+    assert_eq!(reading.run().await.count(), 0);
+}
