@@ -209,7 +209,7 @@ impl Ending {
     }
 }
 
-/// The body of a failure. [T] two third parties agree on the fields.
+/// The body of a failure. (T) two third parties agree on the fields.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Failure {
     #[serde(default)]

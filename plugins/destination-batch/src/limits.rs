@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use crate::spec::LimitOverrides;
 
-/// Operations in one `/profiles/update` request. [O] doc.batch.com, Profiles API, Update.
+/// Operations in one `/profiles/update` request. (O) doc.batch.com, Profiles API, Update.
 pub const UPDATE_OPERATIONS: usize = 200;
-/// Operations in one `/profiles/mass-update` request. [O] Profiles API, Mass update.
+/// Operations in one `/profiles/mass-update` request. (O) Profiles API, Mass update.
 pub const MASS_UPDATE_OPERATIONS: usize = 10_000;
-/// Updates a second on `/profiles/update`; one update is one custom id in one request. [O] Profiles API, overview.
+/// Updates a second on `/profiles/update`; one update is one custom id in one request. (O) Profiles API, overview.
 pub const UPDATE_PER_SECOND: f64 = 300.0;
-/// Updates that may go at once after a rest on `/profiles/update`. [O] Profiles API, overview.
+/// Updates that may go at once after a rest on `/profiles/update`. (O) Profiles API, overview.
 pub const UPDATE_BURST: f64 = 1_000.0;
-/// Updates a second on `/profiles/mass-update`. [O] Mass update.
+/// Updates a second on `/profiles/mass-update`. (O) Mass update.
 pub const MASS_UPDATE_PER_SECOND: f64 = 10_000.0;
-/// The page says "no burst": the bucket holds one second's worth, since a full call must be admissible, and nothing beyond it. [I]
+/// The page says "no burst": the bucket holds one second's worth, since a full call must be admissible, and nothing beyond it. (I)
 pub const MASS_UPDATE_BURST: f64 = 10_000.0;
-/// After a 429 without `Retry-After`, wait at least this long. [O] "at least 5 seconds" on Campaigns, Delete; Mass update says "a few seconds".
+/// After a 429 without `Retry-After`, wait at least this long. (O) "at least 5 seconds" on Campaigns, Delete; Mass update says "a few seconds".
 pub const RATE_LIMITED_PAUSE: Duration = Duration::from_secs(5);
-/// Expected rows from which `endpoint: auto` takes mass-update for attributes. [I] "more than about 1,000,000 rows pending".
+/// Expected rows from which `endpoint: auto` takes mass-update for attributes. (I) "more than about 1,000,000 rows pending".
 pub const AUTO_MASS_UPDATE_ROWS: u64 = 1_000_000;
 
-/// Characters of a custom id. [S] Android and iOS SDK; one third party says 512.
+/// Characters of a custom id. (S) Android and iOS SDK; one third party says 512.
 pub const CUSTOM_ID_CHARS: usize = 1_024;
-/// Custom ids, in any case, that the SDKs refuse because they are slips of a program rather than ids. [S] iOS and Android SDK.
+/// Custom ids, in any case, that the SDKs refuse because they are slips of a program rather than ids. (S) iOS and Android SDK.
 pub const CUSTOM_IDS_BLOCKED: [&str; 10] = [
     "undefined",
     "null",
@@ -40,40 +40,40 @@ pub const CUSTOM_IDS_BLOCKED: [&str; 10] = [
     "infinity",
     "-infinity",
 ];
-/// Characters of an attribute key (without `date()` and `url()`) and of an event name. [T] Update, restated; [O] SDK attributes page.
+/// Characters of an attribute key (without `date()` and `url()`) and of an event name. (T) Update, restated; (O) SDK attributes page.
 pub const KEY_CHARS: usize = 30;
-/// Characters of a string value. [T] Update, restated; [O] 300 on the SDK attributes page.
+/// Characters of a string value. (T) Update, restated; (O) 300 on the SDK attributes page.
 pub const STRING_CHARS: usize = 300;
-/// Characters of a URL. [O] SDK attributes page; [T] Update, restated.
+/// Characters of a URL. (O) SDK attributes page; (T) Update, restated.
 pub const URL_CHARS: usize = 2_048;
-/// Items of an array. [O] SDK attributes page (Cordova); [S] SDKs.
+/// Items of an array. (O) SDK attributes page (Cordova); (S) SDKs.
 pub const ARRAY_ITEMS: usize = 25;
-/// Attributes of one operation, native ones included. [T] Update, restated.
+/// Attributes of one operation, native ones included. (T) Update, restated.
 pub const ATTRIBUTES_PER_OPERATION: usize = 50;
-/// Array attributes of one profile. [S] web SDK.
+/// Array attributes of one profile. (S) web SDK.
 pub const ARRAYS_PER_PROFILE: usize = 15;
-/// Characters of an e-mail address: the mobile SDKs allow 256, the web SDK 128. [S]
+/// Characters of an e-mail address: the mobile SDKs allow 256, the web SDK 128. (S)
 pub const EMAIL_CHARS: usize = 256;
-/// Digits of a telephone number after its `+`. [S] iOS and Android SDK.
+/// Digits of a telephone number after its `+`. (S) iOS and Android SDK.
 pub const PHONE_DIGITS: usize = 15;
 
-/// Events of one profile in one request. [T] Update, restated.
+/// Events of one profile in one request. (T) Update, restated.
 pub const EVENTS_PER_OPERATION: usize = 15;
-/// Bytes of one event as JSON: 25 kB. [T] Update, restated; that a kB is 1,000 bytes is [I].
+/// Bytes of one event as JSON: 25 kB. (T) Update, restated; that a kB is 1,000 bytes is (I).
 pub const EVENT_BYTES: usize = 25_000;
-/// An event may be this old when it arrives. [T] Update, restated; [O] for the older Trigger Events API.
+/// An event may be this old when it arrives. (T) Update, restated; (O) for the older Trigger Events API.
 pub const EVENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// An event this close to being too old is taken as too old: it still has to wait its turn and to travel. [I]
+/// An event this close to being too old is taken as too old: it still has to wait its turn and to travel. (I)
 pub const EVENT_AGE_RESERVE: Duration = Duration::from_secs(15);
-/// Attributes of an event, and of each object inside it. [S] SDKs.
+/// Attributes of an event, and of each object inside it. (S) SDKs.
 pub const ATTRIBUTES_PER_OBJECT: usize = 20;
-/// Levels of objects in an event, its own attributes being the first. [S] SDKs.
+/// Levels of objects in an event, its own attributes being the first. (S) SDKs.
 pub const OBJECT_LEVELS: usize = 3;
-/// Characters of an event's `$label`. [O] Trigger Events API; [S] SDKs.
+/// Characters of an event's `$label`. (O) Trigger Events API; (S) SDKs.
 pub const LABEL_CHARS: usize = 200;
-/// Items of an event's `$tags`. [O] Trigger Events API; [S] SDKs.
+/// Items of an event's `$tags`. (O) Trigger Events API; (S) SDKs.
 pub const TAGS: usize = 10;
-/// Characters of one tag. [O] Trigger Events API; [S] SDKs.
+/// Characters of one tag. (O) Trigger Events API; (S) SDKs.
 pub const TAG_CHARS: usize = 64;
 
 /// Bytes of a request body. **Ours**: no figure is published, and a full mass-update request of ordinary rows stays below it.
@@ -116,7 +116,7 @@ pub struct Limits {
     pub tags: usize,
     /// See [`TAG_CHARS`].
     pub tag_chars: usize,
-    /// Strings in events may hold line breaks. The SDKs refuse them; for the API it is not stated. [S]
+    /// Strings in events may hold line breaks. The SDKs refuse them; for the API it is not stated. (S)
     pub event_line_breaks: bool,
 }
 

@@ -32,7 +32,7 @@ pub(crate) const LINGER: Duration = Duration::from_millis(200);
 /// Encoded rows that one stream keeps in memory, in bytes: several of the largest requests.
 const MEMORY: usize = 24 * 1024 * 1024;
 /// After a failure, requests that are on their way may still end, so that as few rows as possible are sent twice.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(3);
 
 /// What a stream needs to know.
 #[derive(Clone, Debug)]
@@ -73,8 +73,10 @@ struct Stream<'a> {
     in_flight: FuturesUnordered<BoxFuture<'a, Result<Delivered>>>,
     /// Since when profiles wait for a request to become full.
     waiting_since: Option<Instant>,
-    /// A barrier or the end has come: nothing waits for more rows.
+    /// A barrier has come: nothing waits for more rows until all are sent.
     is_flushing: bool,
+    /// Rows have waited long enough: the next request goes as it is.
+    is_overdue: bool,
     is_ended: bool,
     /// All profiles that could go are in flight for another stream; resolves when some are released.
     blocked: Option<Pin<Box<OwnedNotified>>>,
@@ -102,6 +104,7 @@ impl<'a> Stream<'a> {
             in_flight: FuturesUnordered::new(),
             waiting_since: None,
             is_flushing: false,
+            is_overdue: false,
             is_ended: false,
             blocked: None,
         }
@@ -115,7 +118,7 @@ impl<'a> Stream<'a> {
                 Step::Take(Some(Received::Batch(batch))) => self.take(&batch).await?,
                 Step::Take(Some(Received::Barrier(_))) => self.is_flushing = true,
                 Step::Take(None) => self.is_ended = true,
-                Step::Flush => self.is_flushing = true,
+                Step::Flush => self.is_overdue = true,
                 Step::Unblock => self.blocked = None,
             }
             if self.pool.rows() == 0 {
@@ -159,7 +162,7 @@ impl<'a> Stream<'a> {
     fn wants_to_send(&self, takes_rows: bool) -> bool {
         let is_full = self.pool.ready() >= self.limits.operations;
         self.pool.ready() > 0
-            && (is_full || self.is_flushing || !takes_rows)
+            && (is_full || self.is_flushing || self.is_overdue || !takes_rows)
             && self.in_flight.len() < self.writing.concurrency
     }
 
@@ -195,6 +198,7 @@ impl<'a> Stream<'a> {
             return;
         };
         self.waiting_since = None;
+        self.is_overdue = false;
         debug!(
             operations = request.operations.len(),
             bytes = request.body.len(),

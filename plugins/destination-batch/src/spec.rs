@@ -342,7 +342,7 @@ mod defaults {
         limits::AUTO_MASS_UPDATE_ROWS
     }
 
-    /// 2.11 is the server default of Batch's own OpenAPI document [O]; 2.13 was only seen in a third party's code.
+    /// 2.11 is the server default of Batch's own OpenAPI document (O); 2.13 was only seen in a third party's code.
     pub(super) fn api_version() -> String {
         "2.11".to_owned()
     }

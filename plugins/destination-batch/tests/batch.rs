@@ -1,5 +1,7 @@
 //! The plugin over its real protocol, against the sandbox and against endpoints that misbehave.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not be set up has failed")]
+
 #[path = "batch/answers.rs"]
 mod answers;
 #[path = "batch/any_table.rs"]

@@ -264,4 +264,17 @@ mod tests {
         let spec = json!({ "target": "profile_events", "project_key": "p", "rest_api_key": "r", "endpont": "auto" });
         assert!(serde_json::from_value::<Spec>(spec).is_err());
     }
+
+    #[test]
+    fn the_schema_marks_secrets_refuses_unknown_fields_and_explains_every_field() {
+        let schema = schemars::schema_for!(Spec).to_value();
+        assert_eq!(schema["additionalProperties"], json!(false));
+        for secret in ["project_key", "rest_api_key"] {
+            assert_eq!(schema["properties"][secret]["writeOnly"], json!(true), "{secret}");
+        }
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            assert!(property["description"].is_string(), "{name} has no description");
+        }
+        assert_eq!(schema["required"], json!(["target", "project_key", "rest_api_key"]));
+    }
 }

@@ -41,7 +41,7 @@ impl Native {
             .map(|(_, native)| *native)
     }
 
-    /// Writes text as this attribute's value. Topics are an array and come through [`write_topics`].
+    /// Writes text as this attribute's value. Topics are an array and go through [`topics`].
     pub(crate) fn write(self, text: &str, limits: &Limits, out: &mut Vec<u8>) -> Result<(), Violation> {
         let characters = text.chars().count();
         match self {

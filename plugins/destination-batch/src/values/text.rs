@@ -13,7 +13,7 @@ pub(crate) fn write(text: &str, target: Target, limits: &Limits, out: &mut Vec<u
     Ok(())
 }
 
-/// See [`write`].
+/// The rules of [`write()`].
 pub(crate) fn check(text: &str, target: Target, limits: &Limits) -> Result<(), Violation> {
     if text.is_empty() {
         return Err(Violation::new(

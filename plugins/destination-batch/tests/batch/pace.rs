@@ -1,4 +1,4 @@
-//! The documented rates, kept and used. The limits are a tenth of a minute's worth, so that the test is short.
+//! The documented rates, kept and used. Short: a few seconds beyond the burst show the rate.
 
 use std::time::{Duration, Instant};
 
