@@ -162,7 +162,14 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let signals = tokio::spawn(follow_signals(context.cancel.clone()));
-        let outcome = dispatch(command, &context).await;
+        let outcome = match command {
+            // A sync ends in order by itself.
+            Command::Sync(arguments) => sync::run(&arguments, &context).await,
+            command => tokio::select! {
+                outcome = dispatch(command, &context) => outcome,
+                () = context.cancel.cancelled() => Err(Failure::Cancelled),
+            },
+        };
         signals.abort();
         outcome
     });

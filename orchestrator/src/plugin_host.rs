@@ -24,6 +24,9 @@ use process::PluginProcess;
 /// A plugin that does not answer within this after its start is given up.
 const READINESS_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Taking a specification needs no connection, so a plugin that takes longer hangs.
+const CONFIGURE_DEADLINE: Duration = Duration::from_secs(30);
+
 /// In which role a plugin is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -235,10 +238,17 @@ impl Plugin {
             invocation_id: self.invocation_id.clone(),
             role: role.into(),
         };
-        let outcome = self.plugin().configure(request).await;
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(status) => Err(self.explain(from_status(&status)).await),
+        match tokio::time::timeout(CONFIGURE_DEADLINE, self.plugin().configure(request)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(status)) => Err(self.explain(from_status(&status)).await),
+            Err(_) => {
+                let seconds = CONFIGURE_DEADLINE.as_secs();
+                let message = format!(
+                    "The plugin {} did not take its specification within {seconds} s",
+                    self.label
+                );
+                Err(self.domain_error("plugin_hangs", message))
+            }
         }
     }
 
@@ -261,7 +271,7 @@ impl Plugin {
     pub async fn explain(&self, error: Error) -> Error {
         // An error with the plugin's own code is the plugin's own word. A broken transport may be all that is seen of a death.
         let death = match (&self.process, error.code.as_str()) {
-            (Some(process), "untyped") => process.death().await,
+            (Some(process), "untyped" | "stream_ended") => process.death().await,
             _ => None,
         };
         let Some(death) = death else { return error };

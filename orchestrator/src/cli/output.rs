@@ -65,7 +65,7 @@ impl Output {
                 .iter()
                 .for_each(|diagnostic| self.note(&diagnostic.to_string())),
             Failure::Error(error) | Failure::TooManyRejects(error) => self.note(&in_words(error)),
-            Failure::Cancelled => self.note("cancelled; the next sync goes on where this one stopped"),
+            Failure::Cancelled => self.note("cancelled"),
         }
     }
 }

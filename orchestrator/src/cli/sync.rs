@@ -69,8 +69,12 @@ fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome) -> Result<Exit
                 .iter()
                 .for_each(|warning| context.output.note(&format!("warning: {warning}")));
             context.output.data(report, in_words)?;
-            if let Some(failure) = failure {
-                context.output.explain(failure);
+            match failure {
+                Some(Failure::Cancelled) => context
+                    .output
+                    .note("cancelled; the next sync goes on where this one stopped"),
+                Some(failure) => context.output.explain(failure),
+                None => {}
             }
         }
         (None, Some(Failure::Configuration(diagnostics))) => {

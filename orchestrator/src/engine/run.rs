@@ -109,7 +109,8 @@ impl Engine<'_> {
             }
         };
         let fingerprint = plan::configuration_fingerprint(session, source, &self.configuration.secrets);
-        let mut run = match self.begin(held, &fingerprint).await {
+        let names: Vec<String> = selected.into_iter().map(|table| table.name).collect();
+        let mut run = match self.begin(held, &fingerprint, &names).await {
             Ok(run) => run,
             Err(error) => {
                 return SyncOutcome {
@@ -118,7 +119,6 @@ impl Engine<'_> {
                 };
             }
         };
-        let names = selected.into_iter().map(|table| table.name).collect();
         let moved = self.move_tables(sync, &mut run, names).await;
         // The snapshot is released whether or not the run succeeded; a source that is gone has released it already.
         let close = v1::CloseRunRequest {
@@ -131,16 +131,16 @@ impl Engine<'_> {
     }
 
     /// Begins a run, or the next attempt of the interrupted one when it would do the same.
-    async fn begin(&self, held: &HeldSync, fingerprint: &str) -> Result<OpenedRun, Error> {
+    async fn begin(&self, held: &HeldSync, fingerprint: &str, tables: &[String]) -> Result<OpenedRun, Error> {
         let mut warnings = Vec::new();
         if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
             let run_id = interrupted.run.run_id.clone();
-            if interrupted.run.configuration == fingerprint {
+            if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
                 let started = self
                     .store
                     .begin_attempt(&held.hold, &run_id, self.holder.clone(), UnixMicros::now())
                     .await?;
-                let uncertain: u64 = started.uncertain.iter().map(|partition| partition.newly_counted).sum();
+                let uncertain: u64 = started.uncertain.iter().map(|partition| partition.window).sum();
                 tracing::info!(
                     run_id,
                     attempt = started.number,
@@ -148,7 +148,9 @@ impl Engine<'_> {
                     "going on with the interrupted run"
                 );
                 if uncertain > 0 {
-                    warnings.push(format!("{uncertain} rows were on their way when the last attempt broke off; they are sent again and may be there twice"));
+                    warnings.push(format!(
+                        "at most {uncertain} rows were on their way when the last attempt broke off; they are sent again and may be there twice"
+                    ));
                 }
                 return Ok(OpenedRun {
                     run_id: run_id.into(),
@@ -165,7 +167,7 @@ impl Engine<'_> {
                 .sum();
             if done > 0 {
                 warnings.push(format!(
-                    "the run {run_id} was interrupted and the configuration has changed since: it is given up, and its {done} rows are read again"
+                    "the run {run_id} was interrupted, and the configuration or the tables have changed since: it is given up, and its {done} rows are read again"
                 ));
             }
         }
@@ -325,6 +327,14 @@ impl RunReport {
             error: None,
         }
     }
+}
+
+/// Whether every table that an interrupted run still has to move is selected: one that was dropped since can not be completed.
+fn all_selected(interrupted: &RunDetails, tables: &[String]) -> bool {
+    interrupted
+        .tables
+        .iter()
+        .all(|progress| progress.complete || tables.contains(&progress.table))
 }
 
 fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {

@@ -1,6 +1,9 @@
 //! Channels to plugins.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use hyper_util::rt::TokioIo;
 use longshore_config::TlsFiles;
@@ -9,6 +12,12 @@ use longshore_protocol::limits;
 use tokio::net::UnixStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tower::service_fn;
+
+/// How often a plugin with open calls is asked whether it lives.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A plugin that does not say so within this is given up: its process is stopped, or its machine is gone.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A channel that connects to a Unix socket when it is first used.
 pub(super) fn to_socket(path: &Path) -> Channel {
@@ -61,6 +70,8 @@ fn sized(endpoint: Endpoint) -> Endpoint {
     endpoint
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
 }
 
 fn is_this_machine(host: &str) -> bool {
