@@ -1,6 +1,7 @@
 //! A plugin as a process: command line, socket, logs, lifeline, shutdown.
 
 mod command_line;
+pub(crate) mod configured;
 mod lifeline;
 mod listener;
 pub(crate) mod plugin_service;

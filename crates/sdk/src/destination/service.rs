@@ -1,6 +1,6 @@
 //! The `Destination` service around a [`Destination`].
 
-use std::sync::{Arc, RwLock, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::{
     FutureExt as _, StreamExt as _,
@@ -19,7 +19,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition};
 use crate::serve::{
-    plugin_service::{Role, in_use, not_configured, parse_spec, spec_schema},
+    configured::Configured,
+    plugin_service::{Role, parse_spec, spec_schema},
     streaming::OwnedTask,
 };
 
@@ -27,24 +28,20 @@ use crate::serve::{
 const ACKS_IN_FLIGHT: usize = 64;
 
 pub(crate) struct DestinationRole<D> {
-    destination: RwLock<Option<Arc<D>>>,
+    destination: Configured<D>,
 }
 
 impl<D> Default for DestinationRole<D> {
     fn default() -> Self {
         Self {
-            destination: RwLock::new(None),
+            destination: Configured::default(),
         }
     }
 }
 
 impl<D> DestinationRole<D> {
     fn destination(&self) -> Result<Arc<D>> {
-        self.destination
-            .read()
-            .expect("no holder of this lock panics")
-            .clone()
-            .ok_or_else(not_configured)
+        self.destination.get()
     }
 }
 
@@ -64,14 +61,7 @@ impl<D: Destination> Role for DestinationRole<D> {
     }
 
     fn configure(&self, spec_json: &str) -> Result<()> {
-        let destination = D::configure(parse_spec(spec_json)?)?;
-        let mut current = self.destination.write().expect("no holder of this lock panics");
-        // Every open call holds a clone. One whose caller is gone has ended, so a plugin that outlives Longshore can be configured again.
-        if current.as_ref().is_some_and(|current| Arc::strong_count(current) > 1) {
-            return Err(in_use());
-        }
-        *current = Some(Arc::new(destination));
-        Ok(())
+        self.destination.replace(D::configure(parse_spec(spec_json)?)?)
     }
 
     fn configured(&self) -> bool {

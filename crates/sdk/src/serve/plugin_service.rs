@@ -134,17 +134,3 @@ fn pointer_segment(segment: &Segment) -> String {
 pub(crate) fn spec_schema<T: schemars::JsonSchema>() -> String {
     schemars::schema_for!(T).as_value().to_string()
 }
-
-/// A role was used before it was configured.
-pub(crate) fn not_configured() -> Error {
-    Error::protocol("not_configured", "The plugin was called before Configure")
-}
-
-/// A role was configured while a call was open.
-pub(crate) fn in_use() -> Error {
-    Error::protocol(
-        "in_use",
-        "The plugin is being used by a run and can not be configured anew",
-    )
-    .with_remedy("Wait for the run to end, or start another process of the plugin.")
-}

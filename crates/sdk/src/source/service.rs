@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex},
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture, stream::BoxStream};
@@ -17,7 +17,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{OpenRun, PartitionWriter, ReadPartition, Source, writer::BatchLimits};
 use crate::serve::{
-    plugin_service::{Role, in_use, not_configured, parse_spec, spec_schema},
+    configured::Configured,
+    plugin_service::{Role, parse_spec, spec_schema},
     streaming::OwnedTask,
 };
 
@@ -25,7 +26,7 @@ use crate::serve::{
 const MESSAGES_IN_FLIGHT: usize = 2;
 
 pub(crate) struct SourceRole<S> {
-    source: RwLock<Option<Arc<S>>>,
+    source: Configured<S>,
     /// Primary keys of the tables of open runs, so that a row that does not fit can be named.
     keys: Mutex<HashMap<String, Vec<String>>>,
 }
@@ -33,7 +34,7 @@ pub(crate) struct SourceRole<S> {
 impl<S> Default for SourceRole<S> {
     fn default() -> Self {
         Self {
-            source: RwLock::new(None),
+            source: Configured::default(),
             keys: Mutex::new(HashMap::new()),
         }
     }
@@ -41,11 +42,7 @@ impl<S> Default for SourceRole<S> {
 
 impl<S> SourceRole<S> {
     fn source(&self) -> Result<Arc<S>> {
-        self.source
-            .read()
-            .expect("no holder of this lock panics")
-            .clone()
-            .ok_or_else(not_configured)
+        self.source.get()
     }
 
     fn remember_key(&self, table: &v1::Table) {
@@ -75,14 +72,7 @@ impl<S: Source> Role for SourceRole<S> {
     }
 
     fn configure(&self, spec_json: &str) -> Result<()> {
-        let source = S::configure(parse_spec(spec_json)?)?;
-        let mut current = self.source.write().expect("no holder of this lock panics");
-        // Every open call holds a clone. One whose caller is gone has ended, so a plugin that outlives Longshore can be configured again.
-        if current.as_ref().is_some_and(|current| Arc::strong_count(current) > 1) {
-            return Err(in_use());
-        }
-        *current = Some(Arc::new(source));
-        Ok(())
+        self.source.replace(S::configure(parse_spec(spec_json)?)?)
     }
 
     fn configured(&self) -> bool {
