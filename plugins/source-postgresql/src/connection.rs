@@ -51,7 +51,12 @@ impl Connector {
     pub(crate) fn new(spec: &Spec) -> Result<Self> {
         let config = connection_config(spec)?;
         let timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls::client_config(spec)?), settings: settings(spec), timeout })
+        Ok(Self {
+            config,
+            tls: MakeRustlsConnect::new(tls::client_config(spec)?),
+            settings: settings(spec),
+            timeout,
+        })
     }
 
     /// The database's name, for messages.

@@ -195,9 +195,12 @@ fn from_refusal(refusal: &DbError, doing: &str) -> Error {
 
 /// The server said nothing for too long.
 pub(crate) fn timed_out(doing: &str) -> Error {
-    Error::source("connection_timed_out", format!("The server did not answer while {doing}"))
-        .retryable()
-        .with_remedy("Check `host` and `port` and whether a firewall lies between; raise `connect_timeout`.")
+    Error::source(
+        "connection_timed_out",
+        format!("The server did not answer while {doing}"),
+    )
+    .retryable()
+    .with_remedy("Check `host` and `port` and whether a firewall lies between; raise `connect_timeout`.")
 }
 
 fn connection_lost(doing: &str) -> Error {

@@ -25,13 +25,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{core::fingerprints::Fingerprints, prelude::*};
 
 use crate::{
     connection::Connector,
     plan::Planning,
     run::{Run, RunTable, Runs},
     snapshot::Snapshot,
+    source_state::SourceState,
     spec::Spec,
 };
 
@@ -108,11 +109,7 @@ impl Source for PostgreSql {
                 schema: Arc::clone(&plan.table.schema),
                 filter: relation.filter(&self.spec),
                 relation,
-                seen: selection
-                    .state
-                    .as_ref()
-                    .map(|state| state.fingerprints.clone())
-                    .unwrap_or_default(),
+                seen: seen(selection)?,
                 resumed: selection.resume.is_some(),
                 moved_by: Mutex::default(),
             };
@@ -153,6 +150,18 @@ impl Source for PostgreSql {
         self.runs.close(run_id);
         Ok(())
     }
+}
+
+/// The rows that the last run delivered and this one may see again. A cursor that was set by hand means that rows are wanted again.
+fn seen(selection: &TableSelection) -> Result<Fingerprints> {
+    let Some(state) = &selection.state else {
+        return Ok(Fingerprints::default());
+    };
+    Ok(if SourceState::of(state)?.is_some() {
+        state.fingerprints.clone()
+    } else {
+        Fingerprints::default()
+    })
 }
 
 /// A table without columns is legal in PostgreSQL and has nothing to offer.

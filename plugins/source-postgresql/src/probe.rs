@@ -49,7 +49,7 @@ pub(crate) async fn newest(
     conditions.extend(least.map(|least| at_least(cursor, least)));
     // `max` does not exist for every type that an index orders.
     let statement = format!(
-        "SELECT {} FROM {} WHERE {} ORDER BY {name} DESC LIMIT 1",
+        "SELECT {} AS \"longshore newest\" FROM {} WHERE {} ORDER BY {name} DESC LIMIT 1",
         cursor_expression(cursor, cursor_type),
         relation.rows_clause(),
         conditions.join(" AND ")

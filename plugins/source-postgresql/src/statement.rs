@@ -246,7 +246,13 @@ fn expressions(columns: &[Column]) -> Vec<String> {
 
 fn select(expressions: &[String], from: &str, mut conditions: Vec<String>, filter: Option<&String>) -> String {
     conditions.extend(filter.cloned());
-    let mut sql = format!("SELECT {} FROM {from}", expressions.join(", "));
+    // Names of their own: ORDER BY would take an expression's result for the column it is made of.
+    let named: Vec<String> = expressions
+        .iter()
+        .enumerate()
+        .map(|(index, expression)| format!("{expression} AS \"longshore {index}\""))
+        .collect();
+    let mut sql = format!("SELECT {} FROM {from}", named.join(", "));
     if !conditions.is_empty() {
         sql.push_str(" WHERE ");
         sql.push_str(&conditions.join(" AND "));
