@@ -55,6 +55,11 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
     checks.push(about("server version", version(&session).await));
     checks.push(about("role of the server", standby(&session).await));
     checks.push(about("see open transactions", statistics(&session).await));
+    for table in spec.table_options.keys().filter(|table| !tables.contains(table)) {
+        if let Err(error) = catalog::relation(&session, spec, table).await {
+            checks.push(Check::from_error(format!("options of table {table}"), &error));
+        }
+    }
     for table in tables {
         check_table(&session, spec, table, &mut checks).await;
     }

@@ -246,7 +246,8 @@ fn connection_config(spec: &Spec) -> Result<Config> {
     Ok(config)
 }
 
-/// What every session sets: the texts of values must not depend on the user's, the database's or the server's own settings.
+/// What every session sets: the texts of values must not depend on the user's, the database's or the server's own settings, and a snapshot that is held for long
+/// must not be ended for it.
 fn settings(spec: &Spec) -> String {
     let statement_timeout = spec.statement_timeout.map_or(0, |Span(timeout)| timeout.as_millis());
     // Names of ours are qualified; the search path serves the user's `where` and `query` and functions inside views.
@@ -255,6 +256,8 @@ fn settings(spec: &Spec) -> String {
         "SELECT pg_catalog.set_config('longshore.time_zone', pg_catalog.current_setting('TimeZone'), false), \
          pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', {search_path}, nullif(pg_catalog.current_setting('search_path'), '')), false); \
          SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex'; \
-         SET xmloption = 'content'; SET statement_timeout = {statement_timeout}; SET idle_in_transaction_session_timeout = 0"
+         SET xmloption = 'content'; SET statement_timeout = {statement_timeout}; \
+         SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+         WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
     )
 }

@@ -161,7 +161,11 @@ impl<'a> Reader<'a> {
                 let Some(length) = spans.find(row, self.statement.columns)? else {
                     break;
                 };
-                self.take(row, &spans, output).await?;
+                if self.checkpoint_due && !self.at_last_position(row, &spans) {
+                    self.send(output).await?;
+                    self.checkpoint(output).await?;
+                }
+                self.take(row, &spans, output)?;
                 at += length;
                 if self.rows_in_batch >= output.max_rows() || self.bytes_in_batch >= output.target_bytes() {
                     self.cut(row, &spans, output).await?;
@@ -172,11 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one row over.
-    async fn take(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
-        if self.checkpoint_due && !self.at_last_position(row, spans) {
-            self.send(output).await?;
-            self.checkpoint(output).await?;
-        }
+    fn take(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
         self.rows += 1;
         if self.statement.order.as_ref().is_some_and(|order| !order.unique) {
             self.remember_position(row, spans);

@@ -126,26 +126,24 @@ impl Incremental<'_> {
         let upper_bound = newest.clone().or(stored.clone());
         if let Some(up_to) = upper_bound.clone() {
             let since = if baseline {
-                self.baseline(&completed)
+                Self::baseline(&completed)
             } else {
-                Some(self.since(stored.as_ref(), source_state.as_ref()))
+                self.since(stored.as_ref(), source_state.as_ref())
             };
-            if let Some(since) = since {
-                let ordered = Ordered {
-                    cursor: self.cursor.name.clone(),
-                    key: order_key(self.relation, self.cursor),
-                    unique: self.relation.key_is_unique,
-                    since,
-                    from: start,
-                    up_to,
-                    unsettled: self.unsettled(),
-                    again: self.again(&completed),
-                    baseline,
-                    skipped_nulls: nulls,
-                };
-                let estimate = self.relation.estimated_rows.filter(|_| first_run);
-                partitions.push(Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?);
-            }
+            let ordered = Ordered {
+                cursor: self.cursor.name.clone(),
+                key: order_key(self.relation, self.cursor),
+                unique: self.relation.key_is_unique,
+                since,
+                from: start,
+                up_to,
+                unsettled: self.unsettled(),
+                again: self.again(&completed),
+                baseline,
+                skipped_nulls: nulls,
+            };
+            let estimate = self.relation.estimated_rows.filter(|_| first_run);
+            partitions.push(Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?);
         }
         self.warn_of_missing_index();
         if state.is_some_and(|state| state.fingerprints.overflowed()) {
@@ -270,17 +268,17 @@ impl Incremental<'_> {
         }
     }
 
-    /// What a first run that begins now has to remember: nothing where rows carry their transaction.
-    fn baseline(&self, completed: &SourceState) -> Option<Since> {
-        if self.relation.has_xmin {
-            return None;
+    /// What a first run that begins now has to remember: the rows that are there and would match the next run's condition.
+    fn baseline(completed: &SourceState) -> Since {
+        match (completed.xmin, &completed.delivered_to, &completed.window_from) {
+            (Some(xmin), Some(delivered_to), window_from) => Since::Transaction {
+                delivered_to: delivered_to.clone(),
+                window_from: window_from.clone(),
+                xmin,
+            },
+            (None, _, Some(from)) => Since::Window { from: from.clone() },
+            _ => Since::Beginning,
         }
-        Some(
-            completed
-                .window_from
-                .clone()
-                .map_or(Since::Beginning, |from| Since::Window { from }),
-        )
     }
 
     fn again(&self, completed: &SourceState) -> Again {

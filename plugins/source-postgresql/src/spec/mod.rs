@@ -9,6 +9,7 @@ use longshore_sdk::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::names::RelationName;
 pub use duration::Span;
 pub use table_options::{Overlap, TableOptions};
 
@@ -146,6 +147,17 @@ impl Spec {
         }
         for (name, options) in &self.table_options {
             options.check(name)?;
+            let listed = match &options.query {
+                Some(_) => name.clone(),
+                None => RelationName::parse(name, &self.schema)?.shown(&self.schema),
+            };
+            if listed != *name {
+                let message = format!("Table {name} is listed as {listed}: write its options under that name");
+                return Err(invalid(
+                    &format!("table_options/{}", name.replace('~', "~0").replace('/', "~1")),
+                    message,
+                ));
+            }
         }
         Ok(())
     }

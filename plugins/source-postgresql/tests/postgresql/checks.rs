@@ -33,7 +33,7 @@ async fn a_connection_test_says_what_was_tried_and_what_to_do() {
     )
     .await;
     let checks = checked(
-        database.spec(json!({"cursor": "at"})),
+        database.spec(json!({"cursor": "at", "table_options": {"goood": {"cursor": null}}})),
         &["good", "nulls", "other", "missing"],
     )
     .await;
@@ -62,6 +62,10 @@ async fn a_connection_test_says_what_was_tried_and_what_to_do() {
     );
     assert_eq!(found("cursor of table other").1, Failed);
     assert_eq!(found("read table missing").1, Failed);
+    assert!(
+        found("options of table goood").3.contains("`good`"),
+        "a misspelt name in the options is found"
+    );
 }
 
 #[tokio::test]

@@ -10,9 +10,11 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use serde_json::{Map, Value, json};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio_postgres::{Client, NoTls};
 
 use super::certificates;
@@ -105,22 +107,57 @@ fn programs() -> PathBuf {
 pub(crate) struct Database {
     pub(crate) name: String,
     pub(crate) client: Client,
+    _company: Company,
 }
+
+/// Transactions of other databases count too when a snapshot says which transactions are open.
+enum Company {
+    Others { _together: RwLockReadGuard<'static, ()> },
+    Nobody { _alone: RwLockWriteGuard<'static, ()> },
+}
+
+static COMPANY: RwLock<()> = RwLock::const_new(());
 
 /// Makes a database and runs a script in it.
 pub(crate) async fn database(script: &str) -> Database {
+    let company = Company::Others {
+        _together: COMPANY.read().await,
+    };
+    make_database(script, company).await
+}
+
+/// Makes a database while no other test uses the cluster: for tests that count on no transaction being open.
+pub(crate) async fn quiet_database(script: &str) -> Database {
+    let company = Company::Nobody {
+        _alone: COMPANY.write().await,
+    };
+    let observer = Cluster::shared().connect("postgres").await;
+    // Sessions of a test that has just ended may still be on their way out.
+    let quiet = async {
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
+        while observer.query_one(open, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), quiet)
+        .await
+        .expect("other tests' transactions end");
+    make_database(script, company).await
+}
+
+async fn make_database(script: &str, company: Company) -> Database {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let cluster = Cluster::shared();
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    cluster
-        .connect("postgres")
-        .await
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .await
-        .unwrap();
+    let creator = cluster.connect("postgres").await;
+    creator.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let client = cluster.connect(&name).await;
     client.batch_execute(script).await.unwrap();
-    Database { name, client }
+    Database {
+        name,
+        client,
+        _company: company,
+    }
 }
 
 impl Database {

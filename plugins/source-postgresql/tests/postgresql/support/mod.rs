@@ -5,5 +5,5 @@ mod cluster;
 mod reading;
 
 pub(crate) use certificates::certificates;
-pub(crate) use cluster::{Cluster, Database, PASSWORD, USER, database};
+pub(crate) use cluster::{Cluster, Database, PASSWORD, USER, database, quiet_database};
 pub(crate) use reading::{Reading, column, read_all, texts};
