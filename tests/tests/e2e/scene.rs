@@ -39,7 +39,9 @@ impl Scene {
 
     /// The plain configuration, to change and to write with [`configure`](Self::configure).
     pub(crate) fn configuration(&self, target: Target) -> Configuration {
+        // The sandbox has no limit; at the documented one, the shop's events would take many minutes.
         Configuration::new(target, self.shop.database(), &self.sandbox)
+            .with_destination_option("rate_limit: { unlimited: true }")
     }
 
     pub(crate) fn configure(&self, target: Target, configuration: &Configuration) -> Result<()> {

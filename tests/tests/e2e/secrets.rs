@@ -25,7 +25,7 @@ const COMMANDS: [&str; 21] = [
     "sync events.yml",
     "state list",
     "state show events",
-    "state set events events 2026-01-01T00:00:00Z --yes",
+    "state set events events 2026-01-01T00:00:00Z",
     "state reset events --yes",
     "runs list",
     "runs show last",
@@ -146,9 +146,11 @@ async fn every_command_keeps_secrets(longshore: &Longshore) -> Result<()> {
         for extra in ["", " --json"] {
             let finished = run_loudly(longshore, &format!("{command}{extra}")).await?;
             assert_keeps_secrets(command, &finished);
-            assert!(!finished.stderr.contains("panicked"), "{command}: {finished}");
             // A command that is refused for its arguments would show nothing at all.
-            assert!(!finished.stderr.contains("Usage:"), "{command}: {finished}");
+            for word in ["panicked", "Usage:"] {
+                let said = finished.stderr.lines().find(|line| line.contains(word));
+                assert_eq!(said, None, "longshore {command}{extra}");
+            }
         }
     }
     assert_files_keep_secrets(longshore.folder());
@@ -162,16 +164,15 @@ async fn run_loudly(longshore: &Longshore, command: &str) -> Result<Finished> {
 
 #[track_caller]
 fn assert_keeps_secrets(command: &str, finished: &Finished) {
-    for canary in CANARIES {
-        assert!(
-            !finished.stdout.contains(canary),
-            "{command} prints {canary}: {finished}"
-        );
-        assert!(
-            !finished.stderr.contains(canary),
-            "{command} tells {canary}: {finished}"
-        );
-    }
+    // Only the lines that matter: a trace has thousands.
+    let lines = finished.stdout.lines().chain(finished.stderr.lines());
+    let telling = lines.filter(|line| CANARIES.iter().any(|canary| line.contains(canary)));
+    let telling: Vec<&str> = telling.take(10).collect();
+    assert!(
+        telling.is_empty(),
+        "`longshore {command}` tells a secret:\n{}",
+        telling.join("\n")
+    );
 }
 
 /// State, logs, whatever was written; the configuration itself excepted.

@@ -114,8 +114,8 @@ pub(super) fn what_next(stage: &Stage, kept: bool, console: &Console) {
     console.command(format_args!("{} -c 'SELECT count(demo.add_events(500))'", stage.psql()));
     console.command(format_args!("longshore preview {events}.yml"));
     console.command(format_args!("longshore sync {events}.yml"));
-    console.command(format_args!("longshore state list {events}.yml"));
-    console.command(format_args!("longshore runs list {events}.yml"));
+    console.command(format_args!("longshore state list"));
+    console.command(format_args!("longshore runs list"));
     console.command(format_args!("curl {}/_sandbox/counts", stage.sandbox.base_url()));
     console.aside(format_args!(
         "{PASSWORD_VARIABLE} and {BATCH_KEY_VARIABLE} are what the files refer to: secrets stay out of them."

@@ -68,7 +68,11 @@ async fn a_table_that_does_not_exist_is_named() -> Result<()> {
         .execute("ALTER TABLE events RENAME TO happenings")
         .await?;
     let finished = refused(&scene, |events| events).await?;
-    assert_refused(&finished, exit::CONFIGURATION, &["events", "matches"]);
+    assert_refused(
+        &finished,
+        exit::CONFIGURATION,
+        &["no table `events`", "events.yml:5", "happenings"],
+    );
     Ok(())
 }
 
@@ -172,7 +176,7 @@ async fn a_destination_that_is_not_there_fails_the_run_and_keeps_its_place() -> 
         .with_destination_option(impatient);
     scene.configure(Target::Events, &nowhere)?;
     let finished = scene.sync(Target::Events).await?;
-    assert_refused(&finished, exit::DESTINATION, &["127.0.0.1:1"]);
+    assert_refused(&finished, exit::DESTINATION, &["unreachable", "base_url"]);
     scene.configure(Target::Events, &scene.configuration(Target::Events))?;
     assert_eq!(scene.sync_well(Target::Events).await?.only_table().delivered, 100);
     scene.assert_exact(Target::Events).await
