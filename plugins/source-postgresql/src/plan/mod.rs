@@ -2,6 +2,7 @@
 
 mod full;
 mod incremental;
+mod order;
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use crate::{
     spec::Spec,
 };
 
-pub(crate) use incremental::{at_least, failed, missing_index, null_cursors};
+pub(crate) use incremental::{at_least, failed, null_cursors};
+pub(crate) use order::missing_index;
 
 /// What planning looks at.
 pub(crate) struct Planning<'a> {
