@@ -14,12 +14,16 @@ use crate::{
     mapping::TablePlan,
     preview::preview,
     sender::{self, LINGER, Writing},
-    sending::{client::Client, project::Project, request::Endpoint},
+    sending::{client::Client, pacer::Pacer, project::Project, request::Endpoint},
     spec::{EndpointChoice, Spec, Target},
 };
 
 /// Rows of a batch that go to `/profiles/update`: a few requests' worth, so that progress shows and a resumed run repeats little.
 const UPDATE_BATCH_ROWS: u64 = 1_000;
+/// Rows of a batch however slow the rate: below, a batch costs more than it saves.
+const FEWEST_BATCH_ROWS: u64 = 100;
+/// Seconds of sending that may be unacked where the rate sets the pace.
+const PACED_SECONDS: u32 = 3;
 /// Rows of a batch that go to `/profiles/mass-update`.
 const MASS_UPDATE_BATCH_ROWS: u64 = 10_000;
 
@@ -111,20 +115,44 @@ impl BatchDestination {
             name: name.clone(),
             write_mode,
             redelivery_is_idempotent: !is_events,
-            preferred_batch_rows: Some(match endpoint {
-                Endpoint::Update => UPDATE_BATCH_ROWS,
-                Endpoint::MassUpdate => MASS_UPDATE_BATCH_ROWS,
-            }),
+            preferred_batch_rows: Some(self.batch_rows(endpoint, is_events)),
             preferred_unacked_rows: is_events.then(|| self.unacked_events(endpoint)),
             warnings: plan.warnings,
         })
     }
 
+    /// Events that are paced come in batches of about a second's worth: what is on its way at a crash counts in batches.
+    fn batch_rows(&self, endpoint: Endpoint, is_events: bool) -> u64 {
+        let at_full_speed = match endpoint {
+            Endpoint::Update => UPDATE_BATCH_ROWS,
+            Endpoint::MassUpdate => MASS_UPDATE_BATCH_ROWS,
+        };
+        match self.seconds_worth(endpoint, 1).filter(|_| is_events) {
+            Some(rows) => rows.clamp(FEWEST_BATCH_ROWS, at_full_speed),
+            None => at_full_speed,
+        }
+    }
+
     /// What keeps every request that may be in flight full, and the next one of each in preparation: more would widen what a crash leaves uncertain, less
-    /// would leave the API idle.
+    /// would leave the API idle. Where the rate sets the pace, less is enough: what can be sent in [`PACED_SECONDS`], so that a run that is
+    /// cancelled can still be acked in full.
     fn unacked_events(&self, endpoint: Endpoint) -> u64 {
         let operations = self.project.request_limits(endpoint).operations as u64;
-        (operations * u64::from(self.spec.concurrency) * 2).max(2 * UPDATE_BATCH_ROWS)
+        let in_flight = operations * u64::from(self.spec.concurrency) * 2;
+        let paced = self.seconds_worth(endpoint, PACED_SECONDS).unwrap_or(u64::MAX);
+        in_flight.min(paced).max(2 * self.batch_rows(endpoint, true))
+    }
+
+    /// Updates that the rate allows in so many seconds; `None` without a rate.
+    fn seconds_worth(&self, endpoint: Endpoint, seconds: u32) -> Option<u64> {
+        let rates = Some(&self.spec.rate_limit).filter(|rates| !rates.unlimited)?;
+        let (_, per_second) = Pacer::rate(rates, endpoint);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the specification allows no rate below 0; a cast saturates"
+        )]
+        Some((per_second * f64::from(seconds)).ceil() as u64)
     }
 
     /// The endpoint, and why.
@@ -199,6 +227,13 @@ mod tests {
             .await
             .unwrap()
             .remove(0);
+        assert_eq!(
+            (prepared.preferred_batch_rows, prepared.preferred_unacked_rows),
+            (Some(300), Some(900)),
+            "one and three seconds' worth of the documented rate"
+        );
+        let unlimited = destination(&json!({ "rate_limit": { "unlimited": true } }));
+        let prepared = unlimited.prepare("run", vec![events()]).await.unwrap().remove(0);
         assert_eq!(
             (prepared.preferred_batch_rows, prepared.preferred_unacked_rows),
             (Some(1_000), Some(3_200))
