@@ -249,7 +249,9 @@ impl PartitionFlow {
     #[must_use]
     pub fn commit_possible(&self) -> bool {
         let acked = self.acked_by_all();
-        self.checkpoints.front().is_some_and(|pending| pending.checkpoint.sequence <= acked)
+        self.checkpoints
+            .front()
+            .is_some_and(|pending| pending.checkpoint.sequence <= acked)
     }
 
     /// Bytes forwarded that at least one destination has not acked.
