@@ -1,6 +1,6 @@
 //! Where Longshore keeps cursors, runs, partitions and rejects.
 //!
-//! [`StateStore`] is the contract, [`sqlite::SqliteStore`] its embedded implementation, [`open`] the door. Everything a store promises is
+//! [`StateStore`] is the contract, [`sqlite::SqliteStore`] its embedded implementation, [`open()`] the door. Everything a store promises is
 //! written at the trait; the tests in `tests/state/contract` hold every implementation to it.
 //!
 //! | module | what it holds |
