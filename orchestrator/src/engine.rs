@@ -6,9 +6,9 @@
 //! | [`hold`] | one process at a time runs a sync; the lease behind that |
 //! | [`plan`] | what to read: selected tables, stored states, an interrupted run to go on with |
 //! | [`run`] | the steps in their order, and what happens at their end |
-//! | [`prepare`] | the destinations made ready, once, before a row is read |
-//! | [`tables`] | all partitions, so many at once; each table completed as its last partition is |
-//! | [`transfer`] | one partition: batches one way, acks the other, checkpoints into the store |
+//! | `prepare` | the destinations made ready, once, before a row is read |
+//! | `tables` | all partitions, so many at once; each table completed as its last partition is |
+//! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
 //! | [`progress`] | counters that others may watch while it runs |
 //! | [`report`] | what is said at the end |
 //!
