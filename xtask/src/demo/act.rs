@@ -111,7 +111,10 @@ pub(super) fn what_next(stage: &Stage, kept: bool, console: &Console) {
     let variables = Configuration::variables().map(|(name, value)| format!("{name}={value}"));
     console.command(format_args!("export {}", variables.join(" ")));
     console.command(format_args!("alias longshore={program}"));
-    console.command(format_args!("{} -c 'SELECT count(demo.add_events(500))'", stage.psql()));
+    console.command(format_args!(
+        "{} -c 'SELECT count(*) FROM demo.add_events(500)'",
+        stage.psql()
+    ));
     console.command(format_args!("longshore preview {events}.yml"));
     console.command(format_args!("longshore sync {events}.yml"));
     console.command(format_args!("longshore state list"));

@@ -56,7 +56,7 @@ impl Stage {
         ));
         let minutes = u64::from(arguments.events) / DOCUMENTED_RATE / 60;
         console.note(format_args!(
-            "Its rate limit is lifted: Batch documents {DOCUMENTED_RATE} updates a second, at which the events could take {minutes} minutes."
+            "Its rate limit is lifted: Batch documents {DOCUMENTED_RATE} updates a second, at which as many events can take {minutes} minutes."
         ));
 
         console.heading("3  Two syncs, as YAML");
