@@ -89,7 +89,8 @@ impl Document {
         self.keep_secrets(node, &conformity);
         self.release_retyped(PLUGIN_SPEC, &conformity);
 
-        let masks = secret_spans(node, &conformity);
+        let mut masks = secret_spans(node, &conformity);
+        masks.extend(misplaced_values(node, &conformity));
         let mut diagnostics: Vec<Diagnostic> = conformity
             .findings
             .iter()
@@ -120,10 +121,11 @@ impl Document {
     pub(crate) fn check_envelope(&self, schema: &CompiledSchema, reserved: Reserved) -> (Value, Vec<Diagnostic>) {
         let conformity = check(schema, &self.shared.root, reserved);
         self.release_retyped("", &conformity);
+        let masks = misplaced_values(&self.shared.root, &conformity);
         let diagnostics = conformity
             .findings
             .iter()
-            .map(|finding| self.diagnostic_for("", finding, &[]))
+            .map(|finding| self.diagnostic_for("", finding, &masks))
             .collect();
         (conformity.value, diagnostics)
     }
@@ -301,6 +303,23 @@ fn secret_spans(node: &Node, conformity: &Conformity) -> Vec<Span> {
             spans.push(node.span);
         }
     });
+    spans
+}
+
+/// Spans of the literal values under keys that nobody knows: a misspelt `password` is no less secret.
+fn misplaced_values(root: &Node, conformity: &Conformity) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for finding in &conformity.findings {
+        let Target::Key(key) = &finding.target else { continue };
+        let Some(entry) = root.at(&finding.pointer).and_then(|node| node.entry(key)) else {
+            continue;
+        };
+        entry.node.visit_scalars("", &mut |_, node, scalar| {
+            if matches!(scalar.origin, Origin::Literal) && !scalar.value.is_null() {
+                spans.push(node.span);
+            }
+        });
+    }
     spans
 }
 

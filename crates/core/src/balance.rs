@@ -28,6 +28,9 @@ pub struct DestinationCounts {
     pub rejected: u64,
     /// Rows left out by a declared rule.
     pub filtered: u64,
+    /// Of the delivered rows, those that may be there twice, because they were sent again after an answer was lost. Not part of the balance.
+    #[serde(default)]
+    pub uncertain: u64,
 }
 
 impl AddAssign for SourceCounts {
@@ -44,6 +47,7 @@ impl AddAssign for DestinationCounts {
         self.delivered += other.delivered;
         self.rejected += other.rejected;
         self.filtered += other.filtered;
+        self.uncertain += other.uncertain;
     }
 }
 
@@ -104,7 +108,8 @@ mod tests {
                 DestinationCounts {
                     delivered: 5,
                     rejected: 1,
-                    filtered: 1
+                    filtered: 1,
+                    uncertain: 2,
                 }
             )
             .is_ok()

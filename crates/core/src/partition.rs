@@ -388,7 +388,7 @@ mod tests {
             DestinationCounts {
                 rejected: 3,
                 delivered: 7,
-                filtered: 0,
+                ..DestinationCounts::default()
             },
         )
         .unwrap();

@@ -146,6 +146,7 @@ impl From<v1::Ack> for DestinationCounts {
             delivered: ack.delivered,
             rejected: ack.rejected,
             filtered: ack.filtered,
+            uncertain: ack.uncertain,
         }
     }
 }

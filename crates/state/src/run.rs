@@ -223,10 +223,12 @@ impl TableProgress {
         sums
     }
 
-    /// See [`UncertainRows`].
+    /// Rows that a target may hold twice: those that broken attempts left uncertain, and those that destinations sent again after an answer was lost.
     #[must_use]
     pub fn uncertain_rows(&self) -> u64 {
-        self.partitions.iter().map(|partition| partition.uncertain_rows).sum()
+        let of_attempts: u64 = self.partitions.iter().map(|partition| partition.uncertain_rows).sum();
+        let of_destinations: u64 = self.destinations().values().map(|counts| counts.uncertain).sum();
+        of_attempts + of_destinations
     }
 }
 

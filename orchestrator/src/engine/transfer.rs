@@ -83,7 +83,7 @@ impl RunContext {
         }
         let error = Error::destination(
             "too_many_rejects",
-            format!("{rejected} of {read} rows were rejected, more than max_rejects allows"),
+            format!("{rejected} of {read} rows were rejected; max_rejects allows {max_rejects}"),
         )
         .with_remedy("`longshore rejects list` shows what was refused and why; what was delivered stays delivered.");
         Err(Failure::TooManyRejects(error))

@@ -173,9 +173,9 @@ impl<'a> Stream<'a> {
         }
         let outstanding = received.rows - encoded.rejected - encoded.filtered;
         let counts = DestinationCounts {
-            delivered: 0,
             rejected: encoded.rejected,
             filtered: encoded.filtered,
+            ..DestinationCounts::default()
         };
         self.tracker.open(
             received.sequence,
@@ -215,6 +215,9 @@ impl<'a> Stream<'a> {
         for row in delivered.operations.iter().flat_map(|operation| operation.rows()) {
             self.tracker
                 .row_done(row.sequence(), refused.contains(&(row.sequence(), row.row())));
+        }
+        for (sequence, _) in delivered.uncertain {
+            self.tracker.row_uncertain(sequence);
         }
         for reject in delivered.rejects {
             self.tracker.reject(reject);

@@ -83,7 +83,7 @@ impl Destination for Discard {
             let counts = DestinationCounts {
                 delivered: batch.rows - rejected,
                 rejected,
-                filtered: 0,
+                ..DestinationCounts::default()
             };
             acks.ack(batch.sequence, counts).await?;
             rows += batch.rows;

@@ -49,14 +49,14 @@ error: this can not be read: it does not exist
 error: unknown key `pth`
  --> z.yml:2:20
   |
-2 | spec: {name: shop, pth: postgresql, tables: [t], destinations: [batch]}
+2 | spec: {name: shop, pth: ***, tables: [t], destinations: [batch]}
   |                    ^^^
   = help: did you mean `path`?
 
 error: unknown key `pth`
  --> a.yml:2:21
   |
-2 | spec: {name: batch, pth: batch}
+2 | spec: {name: batch, pth: ***}
   |                     ^^^
   = help: did you mean `path`?
 

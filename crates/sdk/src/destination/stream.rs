@@ -182,12 +182,14 @@ impl AckSender {
             delivered,
             rejected,
             filtered,
+            uncertain,
         } = counts;
         self.send(Response::Ack(v1::Ack {
             sequence,
             delivered,
             rejected,
             filtered,
+            uncertain,
         }))
         .await
     }

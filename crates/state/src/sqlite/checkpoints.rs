@@ -25,17 +25,23 @@ pub(super) fn commit(tx: &Transaction<'_>, hold: &Hold, commit: &CheckpointCommi
     advance(tx, partition.number, commit)?;
     add_fingerprints(tx, partition.number, &commit.commit.checkpoint.fingerprints)?;
     let mut add = tx.prepare_cached(
-        "INSERT INTO partition_destinations (partition, destination, delivered, rejected, filtered) VALUES (?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO partition_destinations (partition, destination, delivered, rejected, filtered, uncertain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (partition, destination) DO UPDATE
-         SET delivered = delivered + excluded.delivered, rejected = rejected + excluded.rejected, filtered = filtered + excluded.filtered",
+         SET delivered = delivered + excluded.delivered, rejected = rejected + excluded.rejected, filtered = filtered + excluded.filtered,
+             uncertain = uncertain + excluded.uncertain",
     )?;
+    let uncertain: u64 = counts.iter().map(|counts| counts.uncertain).sum();
+    if uncertain > 0 {
+        add_uncertain(tx, run, uncertain)?;
+    }
     for (name, counts) in names.iter().zip(counts) {
         add.execute(params![
             partition.number,
             name,
             counts.delivered,
             counts.rejected,
-            counts.filtered
+            counts.filtered,
+            counts.uncertain
         ])?;
     }
     Ok(Committed {
@@ -162,6 +168,17 @@ fn require_partition(tx: &Transaction<'_>, run: i64, id: &PartitionId) -> Result
         })
     });
     found.optional()?.ok_or_else(|| failure::partition_unknown(id).into())
+}
+
+/// Adds rows to what the run and its latest attempt leave uncertain.
+fn add_uncertain(tx: &Transaction<'_>, run: i64, rows: u64) -> Result<(), Failure> {
+    tx.prepare_cached("UPDATE runs SET uncertain_rows = uncertain_rows + ?2 WHERE id = ?1")?
+        .execute(params![run, rows])?;
+    tx.prepare_cached(
+        "UPDATE attempts SET uncertain_rows = uncertain_rows + ?2 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
+    )?
+    .execute(params![run, rows])?;
+    Ok(())
 }
 
 fn uncertain_of(row: &Row<'_>) -> rusqlite::Result<UncertainRows> {

@@ -163,6 +163,7 @@ fn destinations(tx: &Transaction<'_>, table: i64) -> Result<BTreeMap<i64, Counts
             delivered: row.get("delivered")?,
             rejected: row.get("rejected")?,
             filtered: row.get("filtered")?,
+            uncertain: row.get("uncertain")?,
         };
         found
             .entry(row.get("partition")?)

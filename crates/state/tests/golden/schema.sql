@@ -95,6 +95,7 @@ CREATE TABLE partition_destinations (
     delivered   INTEGER NOT NULL,
     rejected    INTEGER NOT NULL,
     filtered    INTEGER NOT NULL,
+    uncertain   INTEGER NOT NULL,
     PRIMARY KEY (partition, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rejects (

@@ -95,6 +95,7 @@ CREATE TABLE partition_destinations (
     delivered   INTEGER NOT NULL,
     rejected    INTEGER NOT NULL,
     filtered    INTEGER NOT NULL,
+    uncertain   INTEGER NOT NULL,
     PRIMARY KEY (partition, destination)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rejects (
@@ -132,8 +133,8 @@ INSERT INTO run_tables VALUES (2, 2, 'events', x'706c616e206f66206576656e7473', 
 INSERT INTO partitions VALUES (1, 1, 'a', 1, x'', '{"type":"int","value":1}', x'', 0, 1, 11, 10, 1, 0, 10, 0, 0, 0);
 INSERT INTO partitions VALUES (2, 1, 'b', 1, x'', '{"type":"int","value":1}', x'', 0, 1, 11, 10, 1, 0, 10, 0, 0, 0);
 INSERT INTO partitions VALUES (3, 2, 'a', 1, x'706f736974696f6e2031', '{"type":"int","value":1}', x'0900000000000000', 0, 0, 4, 3, 1, 0, 3, 3, 9, 6);
-INSERT INTO partition_destinations VALUES (1, 'batch', 10, 0, 0);
-INSERT INTO partition_destinations VALUES (2, 'batch', 10, 0, 0);
-INSERT INTO partition_destinations VALUES (3, 'batch', 3, 0, 0);
+INSERT INTO partition_destinations VALUES (1, 'batch', 10, 0, 0, 0);
+INSERT INTO partition_destinations VALUES (2, 'batch', 10, 0, 0, 0);
+INSERT INTO partition_destinations VALUES (3, 'batch', 3, 0, 0, 0);
 INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1);
 INSERT INTO reject_ledgers VALUES ('shop', 1);

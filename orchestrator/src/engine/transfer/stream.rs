@@ -186,7 +186,13 @@ impl<'a> PartitionStream<'a> {
 
     /// Moves the partition to its end.
     pub(super) async fn run(mut self) -> Result<(), Failure> {
-        let outcome = self.pump().await;
+        let mut outcome = self.pump().await;
+        if matches!(outcome, Err(Failure::TooManyRejects(_))) {
+            // What was refused is what the user needs to see now.
+            if let Err(failure) = self.commit().await {
+                outcome = Err(failure);
+            }
+        }
         if outcome.is_err() {
             self.take_counters_back();
         }

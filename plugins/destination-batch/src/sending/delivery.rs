@@ -28,6 +28,8 @@ pub(crate) struct Delivered {
     pub(crate) operations: Vec<Operation>,
     /// What the API refused.
     pub(crate) rejects: Vec<Reject>,
+    /// Events, as (sequence, row), that may be there twice: an answer was lost and they were sent again.
+    pub(crate) uncertain: HashSet<(u64, u64)>,
 }
 
 impl Delivered {
@@ -66,11 +68,20 @@ pub(crate) async fn deliver(
     let mut delivered = Delivered {
         operations: Vec::with_capacity(operations.len()),
         rejects: Vec::new(),
+        uncertain: HashSet::new(),
     };
     // A stack: the earlier half of a divided request is sent before the later one.
     let mut to_send = vec![(operations, body)];
     while let Some((operations, body)) = to_send.pop() {
-        match send(project, endpoint, &operations, body, &passage).await? {
+        match send(
+            project,
+            endpoint,
+            &operations,
+            body,
+            (&passage, &mut delivered.uncertain),
+        )
+        .await?
+        {
             Outcome::Taken(errors) => {
                 let now = Utc::now();
                 let rejects = errors
@@ -117,7 +128,7 @@ async fn send(
     endpoint: Endpoint,
     operations: &[Operation],
     body: Bytes,
-    passage: &Passage,
+    (passage, uncertain_events): (&Passage, &mut HashSet<(u64, u64)>),
 ) -> Result<Outcome> {
     let (mut attempts, mut refusals) = (0, 0);
     loop {
@@ -163,6 +174,7 @@ async fn send(
                 attempts += 1;
                 if uncertain {
                     warn_of_repeat(operations, rule.code);
+                    uncertain_events.extend(events_of(operations));
                 }
                 wait_to_retry(project, attempts, &reply).await?;
             }
@@ -223,12 +235,19 @@ async fn wait_to_retry(project: &Project, attempts: u32, reply: &Reply) -> Resul
     Ok(())
 }
 
-/// Attributes bear being sent twice; an event sent twice is there twice.
+/// The events of a request, as (sequence, row). Attributes bear being sent twice; an event sent twice is there twice.
+fn events_of(operations: &[Operation]) -> impl Iterator<Item = (u64, u64)> {
+    let events = operations
+        .iter()
+        .filter(|operation| operation.target() == Target::ProfileEvents);
+    events.flat_map(Operation::rows).map(|row| (row.sequence(), row.row()))
+}
+
 fn warn_of_repeat(operations: &[Operation], answer: &str) {
-    let Some(Target::ProfileEvents) = operations.first().map(Operation::target) else {
+    let events = events_of(operations).count();
+    if events == 0 {
         return;
-    };
-    let events: usize = operations.iter().map(|operation| operation.rows().len()).sum();
+    }
     warn!(
         operations = operations.len(),
         uncertain_events = events,

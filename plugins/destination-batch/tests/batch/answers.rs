@@ -140,7 +140,7 @@ async fn a_request_refused_whole_is_halved_until_the_row_at_fault_is_found() {
             DestinationCounts {
                 delivered: 98,
                 rejected: 2,
-                filtered: 0
+                ..DestinationCounts::default()
             }
         );
         let mut keys: Vec<_> = written
@@ -180,7 +180,7 @@ async fn of_events_merged_into_one_operation_only_the_one_at_fault_is_rejected()
         DestinationCounts {
             delivered: 14,
             rejected: 1,
-            filtered: 0
+            ..DestinationCounts::default()
         }
     );
     assert_eq!(written.rejects[0].row, 7);
@@ -209,7 +209,7 @@ async fn partial_errors_lead_back_to_their_rows() {
         DestinationCounts {
             delivered: 2,
             rejected: 1,
-            filtered: 0
+            ..DestinationCounts::default()
         }
     );
     let shown: Vec<_> = written

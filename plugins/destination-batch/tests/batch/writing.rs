@@ -179,7 +179,8 @@ async fn bad_rows_and_fields_are_rejected_by_rule_and_nothing_bad_is_sent() {
         DestinationCounts {
             delivered: 2,
             rejected: 1,
-            filtered: 0
+            filtered: 0,
+            uncertain: 0,
         }
     );
     let shown: Vec<_> = written
@@ -225,7 +226,8 @@ async fn late_events_can_be_skipped_and_are_counted_as_filtered() {
         DestinationCounts {
             delivered: 1,
             rejected: 0,
-            filtered: 1
+            filtered: 1,
+            uncertain: 0,
         }
     );
     running.stop().await;
