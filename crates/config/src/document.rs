@@ -99,6 +99,9 @@ impl Document {
         sort_within_file(&mut diagnostics);
         // One text may be met twice, through an alias.
         diagnostics.dedup();
+        if diagnostics.is_empty() {
+            self.release_plain(PLUGIN_SPEC, node, |pointer| conformity.is_secret(pointer));
+        }
         match conformity.value {
             Value::Object(options) if diagnostics.is_empty() => Ok(PluginSpec(options)),
             _ if diagnostics.is_empty() => {
@@ -121,6 +124,9 @@ impl Document {
     pub(crate) fn check_envelope(&self, schema: &CompiledSchema, reserved: Reserved) -> (Value, Vec<Diagnostic>) {
         let conformity = check(schema, &self.shared.root, reserved);
         self.release_retyped("", &conformity);
+        if conformity.findings.is_empty() {
+            self.release_plain("", &self.shared.root, |pointer| pointer.starts_with(PLUGIN_SPEC));
+        }
         let masks = misplaced_values(&self.shared.root, &conformity);
         let diagnostics = conformity
             .findings
@@ -206,6 +212,18 @@ impl Document {
             };
             let place = (self.shared.number, format!("{PLUGIN_SPEC}{pointer}"));
             self.shared.secrets.remember(&text, place);
+        });
+    }
+
+    /// Substituted values that the schema does not call secret, under keys that do not either, are none: a host, a table, a name.
+    fn release_plain(&self, base: &str, node: &Node, is_secret: impl Fn(&str) -> bool) {
+        node.visit_scalars("", &mut |pointer, _, scalar| {
+            let telling = split_pointer(pointer).any(|key| names_a_secret(&key));
+            if matches!(scalar.origin, Origin::Substituted { .. }) && !telling && !is_secret(pointer) {
+                self.shared
+                    .secrets
+                    .release_place(&(self.shared.number, format!("{base}{pointer}")));
+            }
         });
     }
 

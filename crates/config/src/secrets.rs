@@ -20,8 +20,9 @@ const SHORTEST_LINE: usize = 16;
 /// Values that no secret can be.
 const NEVER_SECRET: [&str; 3] = ["true", "false", "null"];
 
-/// The secrets of a configuration: every substituted value, and every value that a plugin's schema marks `writeOnly`
-/// or `format: password`.
+/// The secrets of a configuration: every value that a plugin's schema marks `writeOnly` or `format: password`, everything
+/// that comes from a file or from a variable whose name tells of a secret, and every other substituted value until a
+/// schema has shown that it is none.
 ///
 /// A handle: clones share one set, so that a log writer made before the configuration was loaded redacts what was
 /// found later. `Debug` shows the number only.
@@ -120,6 +121,21 @@ impl Secrets {
         uses.remove(place);
         if uses.is_empty() {
             known.uses.remove(value);
+            known.rebuild();
+        }
+    }
+}
+
+impl Secrets {
+    /// A schema has shown that whatever was substituted at this place is no secret.
+    pub(crate) fn release_place(&self, place: &Use) {
+        let mut known = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.uses.len();
+        known.uses.retain(|_, uses| {
+            uses.remove(place);
+            !uses.is_empty()
+        });
+        if known.uses.len() != before {
             known.rebuild();
         }
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::secrets::Secrets;
-use crate::text::{Span, TextFile};
+use crate::text::{Span, TextFile, names_a_secret};
 use crate::yaml::{Content, Node, Origin, Problem, Scalar, escape_pointer, resolve_plain};
 
 /// The largest file that `${file:…}` reads. Keys and certificates are a few KiB.
@@ -69,8 +69,14 @@ impl Substitution<'_> {
         for part in &parts {
             match self.expand(part) {
                 Ok(expansion) => {
-                    if !matches!(part, Part::Text(_)) {
-                        self.secrets.remember(&expansion, (self.document, pointer.to_owned()));
+                    match part {
+                        Part::Text(_) => {}
+                        // A schema may show that the value at this place is no secret.
+                        Part::Variable { name, .. } if !names_a_secret(name) => {
+                            self.secrets.remember(&expansion, (self.document, pointer.to_owned()));
+                        }
+                        // Wherever they are used: nobody keeps a port in a file or calls it a password.
+                        Part::Variable { .. } | Part::File { .. } => self.secrets.insert(&expansion),
                     }
                     text.push_str(&expansion);
                 }

@@ -65,7 +65,6 @@ async fn no_mistake_in_the_configuration_shows_a_secret_beside_it() -> Result<()
     let broken = [
         literal.clone().with_source_option(&format!("password: {WRONG}")),
         literal.clone().with_source_option(&format!("pasword: {WRONG}")),
-        literal.clone().with_source_option(&format!("port: {WRONG}")),
         literal.clone().with_source_option(&connection_string),
         literal
             .clone()

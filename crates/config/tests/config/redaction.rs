@@ -81,22 +81,35 @@ fn write_only_values_become_secrets_and_are_masked_in_their_line() {
 }
 
 #[test]
-fn numbers_and_switches_stop_being_secrets_once_the_schema_has_shown_what_they_are() {
-    let site = Site::with(&with_options("port: ${PORT}\npin: ${PIN}\ntext: ${TEXT}"))
-        .variable("PORT", "8123")
-        .variable("PIN", "98765")
-        .variable("TEXT", "12345");
+fn what_a_schema_does_not_call_secret_stops_being_one() {
+    let site = Site::with(&with_options(
+        "port: ${PORT}\npin: ${PIN}\nhost: ${HOST}\nuser: ${DB_PASSWORD}",
+    ))
+    .variable("PORT", "8123")
+    .variable("PIN", "98765")
+    .variable("HOST", "db.example")
+    .variable("DB_PASSWORD", "misplaced");
     let configuration = site.loaded();
     let secrets = &configuration.secrets;
-    assert_eq!(secrets.redact("8123 98765 12345"), "*** *** ***");
+    assert_eq!(secrets.redact("8123 98765 db.example misplaced"), "*** *** *** ***");
     let schema = json!({"properties": {
-        "port": {"type": "integer"}, "pin": {"type": "integer", "writeOnly": true}, "text": {"type": "string"},
+        "port": {"type": "integer"}, "pin": {"type": "integer", "writeOnly": true}, "host": {"type": "string"}, "user": {"type": "string"},
     }});
     for _ in 0..2 {
         let validated = configuration.sources[0].document.validate_plugin_spec(&schema);
         assert!(validated.is_ok());
-        assert_eq!(secrets.redact("8123 98765 12345"), "8123 *** ***");
+        // What a variable with a telling name holds stays hidden wherever it is used.
+        assert_eq!(
+            secrets.redact("8123 98765 db.example misplaced"),
+            "8123 *** db.example ***"
+        );
     }
+}
+
+#[test]
+fn names_in_the_envelope_are_no_secrets_even_when_they_come_from_the_environment() {
+    let site = Site::with("kind: source\nspec:\n  name: shop\n  path: postgresql\n  destinations: [batch]\n  tables:\n    - ${TABLE}\n---\nkind: destination\nspec: {name: batch, path: batch}\n").variable("TABLE", "orders_of_today");
+    assert_eq!(site.loaded().secrets.redact("orders_of_today"), "orders_of_today");
 }
 
 #[test]
