@@ -225,6 +225,19 @@ impl Context {
         for warning in &configuration.warnings {
             self.output.note(&warning.to_string());
         }
+        for source in configuration
+            .sources
+            .iter()
+            .filter(|source| source.spec.schedule.is_some())
+        {
+            let warning = source
+                .document
+                .error_at("/spec/schedule", "`schedule` has no effect yet")
+                .as_warning();
+            let warning =
+                warning.with_help("this version has no `longshore serve`: let cron or a timer run `longshore sync`");
+            self.output.note(&warning.to_string());
+        }
         Ok(configuration)
     }
 

@@ -278,9 +278,7 @@ impl Plugin {
         let mut explained = self.domain_error("plugin_died", format!("The plugin {} {death}", self.label));
         explained.scope = error.scope;
         explained.table = error.table;
-        explained.remedy =
-            "The plugin's last log lines are above. If this repeats, report it to the plugin's author with them."
-                .to_owned();
+        explained.remedy = "If this repeats, report it to the plugin's author with its last words.".to_owned();
         explained
     }
 
@@ -337,7 +335,7 @@ impl Plugin {
             described = answering => described,
             death = died => Err(self
                 .domain_error("plugin_died", format!("The plugin {} {death} before it was ready", self.label))
-                .with_remedy("Its last log lines are above; start it by hand to see more.")),
+                .with_remedy("Start it by hand to see more.")),
             () = tokio::time::sleep(READINESS_DEADLINE) => {
                 let seconds = READINESS_DEADLINE.as_secs();
                 let error = self.domain_error("plugin_not_ready", format!("The plugin {} did not answer within {seconds} s", self.label));

@@ -5,7 +5,12 @@ use longshore_core::Error;
 use longshore_state::{Reject, RejectFilter};
 use serde::Serialize;
 
-use super::{Context, output::Columns, state_location::StateArguments};
+use super::{
+    Context,
+    output::Columns,
+    runs::{require_sync, run_called},
+    state_location::StateArguments,
+};
 use crate::{
     failure::{Exit, Failure},
     moment::shown,
@@ -29,7 +34,7 @@ enum Command {
         /// Of this table only.
         #[arg(long)]
         table: Option<String>,
-        /// Of this run only.
+        /// Of this run only: its id, or `last`.
         #[arg(long)]
         run: Option<String>,
         /// At most so many.
@@ -74,13 +79,21 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             limit,
             before,
         } => {
+            let store = state.open(context).await?;
+            let run = match run {
+                Some(run) => Some(run_called(store.as_ref(), &run).await?.run.run_id),
+                None => None,
+            };
+            if let Some(sync) = &sync {
+                require_sync(store.as_ref(), sync).await?;
+            }
             let filter = RejectFilter {
                 sync,
                 table,
                 run_id: run,
                 before,
             };
-            let rejects = state.open(context).await?.list_rejects(&filter, limit).await?;
+            let rejects = store.list_rejects(&filter, limit).await?;
             let shown: Vec<ShownReject> = rejects.into_iter().map(ShownReject::from).collect();
             context.output.data(&shown, |shown| list_in_words(shown))?;
         }

@@ -1,8 +1,10 @@
 //! `longshore runs list|show`
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use longshore_core::{Error, cursor::CursorValue};
-use longshore_state::{Attempt, Run, RunDetails, RunFilter, RunStatus, TableProgress};
+use longshore_state::{Attempt, Run, RunDetails, RunFilter, RunStatus, StateStore, TableProgress};
 use serde::Serialize;
 
 use super::{
@@ -105,35 +107,63 @@ struct ShownPartition {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     match arguments.command {
         Command::List { state, sync, limit } => {
+            let store = state.open(context).await?;
+            if let Some(sync) = &sync {
+                require_sync(store.as_ref(), sync).await?;
+            }
             let filter = RunFilter { sync, status: None };
-            let runs = state.open(context).await?.list_runs(&filter, limit).await?;
+            let runs = store.list_runs(&filter, limit).await?;
             let shown: Vec<ShownRun> = runs.into_iter().map(ShownRun::from).collect();
             context.output.data(&shown, |shown| list_in_words(shown))?;
         }
         Command::Show { run, state } => {
             let store = state.open(context).await?;
-            let run_id = match run.as_str() {
-                "last" => store
-                    .list_runs(&RunFilter::default(), 1)
-                    .await?
-                    .pop()
-                    .map(|run| run.run_id),
-                _ => Some(run.clone()),
-            };
-            let details = match run_id {
-                Some(run_id) => store.get_run(&run_id).await?,
-                None => None,
-            };
-            let details = details.ok_or_else(|| {
-                Error::config("run_unknown", format!("There is no run {run}"))
-                    .with_remedy("`longshore runs list` shows the ids.")
-            })?;
+            let details = run_called(store.as_ref(), &run).await?;
             context
                 .output
                 .data(&ShownDetails::from(details), ShownDetails::in_words)?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// The run with this id, or the latest one when it is called `last`.
+pub(super) async fn run_called(store: &dyn StateStore, name: &str) -> Result<RunDetails, Error> {
+    let latest = match name {
+        "last" => store.list_runs(&RunFilter::default(), 1).await?.pop(),
+        _ => None,
+    };
+    let details = store.get_run(latest.as_ref().map_or(name, |run| &run.run_id)).await?;
+    details.ok_or_else(|| {
+        Error::config("run_unknown", format!("There is no run {name}"))
+            .with_remedy("`longshore runs list` shows the ids; `last` means the latest.")
+    })
+}
+
+/// Refuses the name of a sync that was never run: an empty list would look like an answer.
+pub(super) async fn require_sync(store: &dyn StateStore, sync: &str) -> Result<(), Error> {
+    let filter = RunFilter {
+        sync: Some(sync.to_owned()),
+        status: None,
+    };
+    if !store.list_runs(&filter, 1).await?.is_empty() || !store.list_states(Some(sync)).await?.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<String> = store
+        .list_runs(&RunFilter::default(), 1_000)
+        .await?
+        .into_iter()
+        .map(|run| run.sync)
+        .collect();
+    let known: Vec<String> = known.into_iter().collect();
+    let remedy = match known.as_slice() {
+        [] => "No sync was run with this state yet.".to_owned(),
+        known => format!(
+            "A sync has the name of its source; this state knows: {}.",
+            known.join(", ")
+        ),
+    };
+    Err(Error::config("sync_unknown", format!("Nothing is stored about a sync {sync}")).with_remedy(remedy))
 }
 
 fn list_in_words(runs: &[ShownRun]) -> String {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{
     Context,
     output::{Columns, grouped},
+    runs::require_sync,
     state_location::StateArguments,
 };
 use crate::{
@@ -179,11 +180,7 @@ async fn show(store: &dyn StateStore, sync: &str, context: &Context) -> Result<(
     let hold = store.current_hold(sync).await?;
     let interrupted = store.interrupted_run(sync).await?;
     if states.is_empty() && hold.is_none() && interrupted.is_none() {
-        return Err(
-            Error::config("sync_unknown", format!("Nothing is stored about a sync {sync}"))
-                .with_remedy("`longshore state list` shows what is stored; a sync has the name of its source.")
-                .into(),
-        );
+        require_sync(store, sync).await?;
     }
     let shown = ShownSync {
         sync: sync.to_owned(),
@@ -204,6 +201,10 @@ struct Wish {
 }
 
 async fn set(store: &dyn StateStore, wish: Wish, context: &Context) -> Result<(), Failure> {
+    if wish.column.is_none() || wish.cursor_type.is_none() {
+        // Before the first run everything has to be said; otherwise a name that nobody knows is a slip.
+        require_sync(store, &wish.sync).await?;
+    }
     let stored = store.get_state(&wish.sync, &wish.table).await?;
     let state = stored.as_ref().map(StoredState::state).transpose()?;
     let stored_cursor = state.as_ref().and_then(|state| state.cursor.as_ref());

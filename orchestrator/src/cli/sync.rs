@@ -125,7 +125,11 @@ fn in_words(report: &RunReport) -> String {
         ]);
     }
     let duration = Duration::from_millis(report.duration_ms);
-    let mut text = columns.render("no table is selected");
+    let mut text = columns.render(if report.error.is_some() {
+        "no table was opened"
+    } else {
+        "no table is selected"
+    });
     text.push_str(&format!(
         "sync {} {} in {:.1} s; run {}",
         report.sync,

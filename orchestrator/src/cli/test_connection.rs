@@ -1,13 +1,16 @@
 //! `longshore test-connection`
 
-use longshore_protocol::v1::{self, check::Outcome};
+use longshore_protocol::{
+    status::from_status,
+    v1::{self, check::Outcome},
+};
 use serde::Serialize;
 
 use super::{Context, Selected};
 use crate::{
     engine::{plan::select_tables, session::Session},
     failure::{Exit, Failure},
-    plugin_host::Role,
+    plugin_host::{Plugin, Role},
 };
 
 #[derive(Serialize)]
@@ -34,22 +37,20 @@ pub(super) async fn run(selected: &Selected, context: &Context) -> Result<Exit, 
         let session = Session::open(&host, &configuration, source).await?;
         // When the tables can not even be listed, the connection's own checks say why.
         let (tables, selection) = match select_tables(&session, source).await {
-            Ok(tables) => (tables.into_iter().map(|table| table.name).collect(), None),
+            Ok(tables) => (tables, None),
             Err(failure) => (Vec::new(), Some(failure)),
         };
         for configured in session.plugins() {
             let plugin = &configured.plugin;
-            let asked = if plugin.role == Role::Source {
-                tables.clone()
-            } else {
-                Vec::new()
+            let asked = match plugin.role {
+                Role::Source => tables.iter().map(|table| table.name.clone()).collect(),
+                Role::Destination => Vec::new(),
             };
-            let checks: Vec<ShownCheck> = plugin
-                .test_connection(asked)
-                .await?
-                .into_iter()
-                .map(ShownCheck::from)
-                .collect();
+            let checks = plugin.test_connection(asked).await?;
+            let mut checks: Vec<ShownCheck> = checks.into_iter().map(ShownCheck::from).collect();
+            for table in &tables {
+                checks.extend(takes_table(plugin, table).await);
+            }
             results.push(PluginChecks {
                 role: plugin.role.name(),
                 name: plugin.name.clone(),
@@ -70,6 +71,37 @@ pub(super) async fn run(selected: &Selected, context: &Context) -> Result<Exit, 
         None => Exit::Done,
         Some(result) if result.role == Role::Source.name() => Exit::Source,
         Some(_) => Exit::Destination,
+    })
+}
+
+/// Whether a destination takes a table's columns, where it can say so without writing.
+async fn takes_table(plugin: &Plugin, table: &v1::Table) -> Option<ShownCheck> {
+    let capabilities = plugin
+        .description
+        .destination
+        .as_ref()
+        .filter(|_| plugin.role == Role::Destination)?;
+    if !capabilities.preview {
+        return None;
+    }
+    let request = v1::PreviewRequest {
+        table: Some(table.clone()),
+        write_mode: v1::WriteMode::Unspecified.into(),
+        batches: Vec::new(),
+    };
+    let name = format!("take the columns of {}", table.name);
+    let (outcome, message, remedy) = match plugin.destination().preview(request).await {
+        Ok(_) => ("passed", "every column has a place".to_owned(), String::new()),
+        Err(status) => {
+            let error = plugin.explain(from_status(&status)).await;
+            (FAILED, error.message, error.remedy)
+        }
+    };
+    Some(ShownCheck {
+        name,
+        outcome,
+        message,
+        remedy,
     })
 }
 

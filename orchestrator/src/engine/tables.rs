@@ -38,6 +38,8 @@ pub(super) async fn move_planned(
                 .forwarded
                 .fetch_add(progress.forwarded, Ordering::Relaxed);
             table.counters.acked.fetch_add(progress.forwarded, Ordering::Relaxed);
+            let rejected = progress.destinations.values().map(|counts| counts.rejected).sum();
+            table.counters.rejected.fetch_add(rejected, Ordering::Relaxed);
             if progress.complete {
                 continue;
             }

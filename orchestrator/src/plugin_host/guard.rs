@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    io,
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     process::{Command, ExitCode},
 };
@@ -28,7 +28,8 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         (Some(parent), Some(program)) => become_plugin(parent, &program, arguments),
         _ => io::Error::other("longshore starts this command itself; it is not for people"),
     };
-    tracing::error!(%error, "the plugin can not be started");
+    // This process has no log of its own: standard error is what Longshore reads, and shows with the plugin's end.
+    writeln!(io::stderr(), "the program can not be run: {error}").ok();
     ExitCode::from(EXIT_NOT_RUN)
 }
 

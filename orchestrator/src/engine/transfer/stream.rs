@@ -34,8 +34,8 @@ const QUEUE: usize = 2 * MAX_UNACKED_BATCHES + 1;
 /// How often checkpoints are committed where sending a row twice leaves no trace. Others are committed as soon as they are acked.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// After a cancellation, what is on its way may be acked for so long.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
+/// When a stream ends early but in order, what is on its way may be acked for so long.
+const WIND_DOWN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A partition that has not moved for so long is worth a word about whom it waits for.
 const STALL: Duration = Duration::from_secs(30);
@@ -188,8 +188,8 @@ impl<'a> PartitionStream<'a> {
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         let mut outcome = self.pump().await;
         if matches!(outcome, Err(Failure::TooManyRejects(_))) {
-            // What was refused is what the user needs to see now.
-            if let Err(failure) = self.commit().await {
+            // What was refused is what the user needs to see now, and what is on its way must not be sent twice.
+            if let Err(failure) = self.wind_down().await {
                 outcome = Err(failure);
             }
         }
@@ -206,7 +206,10 @@ impl<'a> PartitionStream<'a> {
                 Event::Destination((index, answer)) => self.take_from_destination(index, answer).await?,
                 Event::CommitDue => self.commit().await?,
                 Event::Stalled => self.report_stall(),
-                Event::Cancelled => return self.drain().await,
+                Event::Cancelled => {
+                    self.wind_down().await?;
+                    return Err(Failure::Cancelled);
+                }
             }
             if self.table.records_before_sending() || self.writers.iter().all(|writer| writer.ended) {
                 self.commit().await?;
@@ -468,21 +471,23 @@ impl<'a> PartitionStream<'a> {
         Ok(())
     }
 
-    /// Ends in order after a cancellation: nothing more is read, what is on its way may still be acked, what is acked is committed.
-    async fn drain(&mut self) -> Result<(), Failure> {
+    /// Ends in order: nothing more is read, what is on its way may still be acked, what is acked is committed.
+    async fn wind_down(&mut self) -> Result<(), Failure> {
         self.ask_for_acks();
-        let deadline = Instant::now() + DRAIN_DEADLINE;
+        let deadline = Instant::now() + WIND_DOWN_DEADLINE;
         while self.flow.unacked_batches() > 0 && self.writers.iter().any(|writer| !writer.ended) {
-            tokio::select! {
-                answer = self.answers.next() => match answer {
-                    Some((index, answer)) => self.take_from_destination(index, answer).await?,
-                    None => break,
-                },
+            let answer = tokio::select! {
+                answer = self.answers.next() => answer,
                 () = tokio::time::sleep_until(deadline) => break,
+            };
+            let Some((index, answer)) = answer else { break };
+            match self.take_from_destination(index, answer).await {
+                // One row more or less that is refused changes nothing now.
+                Ok(()) | Err(Failure::TooManyRejects(_)) => {}
+                Err(failure) => return Err(failure),
             }
         }
-        self.commit().await?;
-        Err(Failure::Cancelled)
+        self.commit().await
     }
 
     fn take_counters_back(&self) {
