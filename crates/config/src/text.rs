@@ -195,8 +195,12 @@ fn url_password(letters: &[char], start: usize) -> Option<std::ops::Range<usize>
         .position(|letter| letter.is_whitespace() || matches!(letter, '/' | '"' | '\''))
         .unwrap_or(rest.len());
     let at = rest[..authority].iter().rposition(|letter| *letter == '@')?;
-    let colon = rest[..at].iter().position(|letter| *letter == ':')?;
-    Some(start + colon + 1..start + at)
+    // Without a colon it may be a token in the place of a name.
+    let secret = rest[..at]
+        .iter()
+        .position(|letter| *letter == ':')
+        .map_or(0, |colon| colon + 1);
+    Some(start + secret..start + at)
 }
 
 /// The rest of the line after a telling key: to its end, because a broken file has no reliable end of a value. What

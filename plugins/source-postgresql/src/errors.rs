@@ -69,6 +69,12 @@ const MEANINGS: &[Meaning] = &[
     ),
     meaning("0A", "unsupported_by_server", false, ""),
     meaning(
+        "22021",
+        "text_not_utf8",
+        false,
+        "The database holds text that is not in its own encoding, or has none (SQL_ASCII). Leave the column out with the table's `columns`, or convert it in a view.",
+    ),
+    meaning(
         "22",
         "value_uncomputable",
         false,
@@ -246,7 +252,7 @@ mod tests {
                 line.sqlstate
             );
             assert!(
-                line.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                line.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
                 "{}",
                 line.code
             );

@@ -94,6 +94,15 @@ impl Source for PostgreSql {
         holder.begin(None).await?;
         holder.set_running(true);
         let snapshot = Snapshot::export(&holder).await?;
+        // Options under a name that nothing has would be silently without effect: a column that was to be left out would be sent.
+        let selected = |name: &String| open.tables.iter().any(|selection| selection.name == *name);
+        for name in self.spec.table_options.keys().filter(|name| !selected(name)) {
+            // Anything else that is wrong with a table that is not read is its own run's matter.
+            match catalog::relation(&holder, &self.spec, name).await {
+                Err(error) if error.code == "table_not_found" => return Err(plan::options_of_nothing(name, &error)),
+                Ok(_) | Err(_) => {}
+            }
+        }
         let mut plans = Vec::with_capacity(open.tables.len());
         let mut tables = HashMap::with_capacity(open.tables.len());
         for selection in &open.tables {

@@ -272,7 +272,21 @@ impl Cells {
                 let days = cast(&to(&DataType::Int32)?, &DataType::Int64).map_err(|_| Unsupported)?;
                 Self::Date(days.as_primitive::<Int64Type>().clone())
             }
-            DataType::Time32(_) | DataType::Time64(_) | DataType::Interval(_) | DataType::Duration(_) => {
+            DataType::Time32(unit) | DataType::Time64(unit) => {
+                let storage = if matches!(array.data_type(), DataType::Time32(_)) {
+                    DataType::Int32
+                } else {
+                    DataType::Int64
+                };
+                let units = cast(&to(&storage)?, &DataType::Int64).map_err(|_| Unsupported)?;
+                let texts = units.as_primitive::<Int64Type>().iter();
+                Self::Text(
+                    texts
+                        .map(|units| units.map(|units| time_of_day(units, per_second(*unit))))
+                        .collect(),
+                )
+            }
+            DataType::Interval(_) | DataType::Duration(_) => {
                 let format_options = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
                 let options = CastOptions {
                     safe: true,
@@ -320,6 +334,19 @@ impl Cells {
     }
 }
 
+/// `HH:MM:SS` with as many digits of the second as there are. 24:00:00, which PostgreSQL knows and no clock type of Rust does, is one of them.
+fn time_of_day(units: i64, per_second: i64) -> String {
+    let seconds = units.div_euclid(per_second);
+    let nanoseconds = units.rem_euclid(per_second) * (1_000_000_000 / per_second);
+    let clock = format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    match nanoseconds {
+        0 => clock,
+        _ if nanoseconds % 1_000_000 == 0 => format!("{clock}.{:03}", nanoseconds / 1_000_000),
+        _ if nanoseconds % 1_000 == 0 => format!("{clock}.{:06}", nanoseconds / 1_000),
+        _ => format!("{clock}.{nanoseconds:09}"),
+    }
+}
+
 fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,
@@ -359,4 +386,18 @@ fn uuid_text(bytes: &[u8]) -> String {
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_keeps_its_digits_and_the_end_of_the_day() {
+        assert_eq!(time_of_day(3_661, 1), "01:01:01");
+        assert_eq!(time_of_day(3_661_120, 1_000), "01:01:01.120");
+        assert_eq!(time_of_day(1, 1_000_000), "00:00:00.000001");
+        assert_eq!(time_of_day(1, 1_000_000_000), "00:00:00.000000001");
+        assert_eq!(time_of_day(86_400_000_000, 1_000_000), "24:00:00");
+    }
 }

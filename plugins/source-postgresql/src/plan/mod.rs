@@ -61,6 +61,17 @@ pub(crate) async fn plan(
     }
 }
 
+/// `table_options` name a table that does not exist.
+pub(crate) fn options_of_nothing(name: &str, cause: &Error) -> Error {
+    let pointer = name.replace('~', "~0").replace('/', "~1");
+    Error::config(
+        "table_options_unused",
+        format!("`table_options` has options for {name}, which does not exist"),
+    )
+    .with_field(format!("/table_options/{pointer}"))
+    .with_remedy(cause.remedy.clone())
+}
+
 /// The table as it is offered to destinations.
 ///
 /// # Errors

@@ -26,6 +26,19 @@ async fn a_table_that_does_not_exist_is_answered_with_the_nearest_name() {
 }
 
 #[tokio::test]
+async fn options_of_a_table_that_does_not_exist_are_refused() {
+    let database = database("CREATE TABLE t (id int, secret text); CREATE TABLE other (id int)").await;
+    let misspelt = json!({"table_options": {"tt": {"exclude_columns": ["secret"]}}});
+    let error = refusal(database.spec(misspelt), "t").await;
+    assert_eq!(
+        (error.code.as_str(), error.field.as_str()),
+        ("table_options_unused", "/table_options/tt")
+    );
+    let not_read = json!({"table_options": {"other": {"exclude_columns": []}}});
+    assert_eq!(Reading::new(database.spec(not_read), "t").await.run().await.count(), 0);
+}
+
+#[tokio::test]
 async fn a_missing_or_unusable_cursor_column_is_named() {
     let database =
         database("CREATE TABLE t (id int, updated timestamptz, doc jsonb, flag bool, tags text[], price float8)").await;
