@@ -252,7 +252,9 @@ mod tests {
                 line.sqlstate
             );
             assert!(
-                line.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
+                line.code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'),
                 "{}",
                 line.code
             );
