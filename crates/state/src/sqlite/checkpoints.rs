@@ -137,14 +137,7 @@ fn count_where(tx: &Transaction<'_>, run: i64, partition: Option<i64>) -> Result
         .execute(params![partition, uncertain.newly_counted])?;
     }
     if total > 0 {
-        tx.execute(
-            "UPDATE runs SET uncertain_rows = uncertain_rows + ?2 WHERE id = ?1",
-            params![run, total],
-        )?;
-        tx.execute(
-            "UPDATE attempts SET uncertain_rows = uncertain_rows + ?2 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
-            params![run, total],
-        )?;
+        add_uncertain(tx, run, total)?;
     }
     Ok(found.into_iter().map(|(_, uncertain)| uncertain).collect())
 }

@@ -18,7 +18,7 @@ use crate::{
     position::constant,
     probe,
     source_state::{SourceState, before, fits, greater, lesser},
-    spec::{Overlap, Span, TableOptions},
+    spec::{Overlap, Span, TableOptions, options_pointer},
     work::{Again, Ordered, Since, Unsettled, Work},
 };
 
@@ -182,7 +182,7 @@ impl Incremental<'_> {
             return Ok(None);
         };
         let value = self.cursor_type.parse(text).map_err(|error| {
-            let pointer = self.relation.shown.replace('~', "~0").replace('/', "~1");
+            let pointer = options_pointer(&self.relation.shown);
             Error::config(
                 "start_from_invalid",
                 format!(
@@ -191,7 +191,7 @@ impl Incremental<'_> {
                 ),
             )
             .with_table(&self.relation.shown)
-            .with_field(format!("/table_options/{pointer}/start_from"))
+            .with_field(format!("{pointer}/start_from"))
             .with_cause(&error)
         })?;
         // A cursor set by hand to a time before the start is meant.

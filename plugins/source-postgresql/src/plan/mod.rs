@@ -12,7 +12,7 @@ use crate::{
     catalog::{self, Column, Relation},
     connection::Session,
     snapshot::Snapshot,
-    spec::Spec,
+    spec::{Spec, options_pointer},
 };
 
 pub(crate) use incremental::{at_least, failed, null_cursors};
@@ -63,12 +63,11 @@ pub(crate) async fn plan(
 
 /// `table_options` name a table that does not exist.
 pub(crate) fn options_of_nothing(name: &str, cause: &Error) -> Error {
-    let pointer = name.replace('~', "~0").replace('/', "~1");
     Error::config(
         "table_options_unused",
         format!("`table_options` has options for {name}, which does not exist"),
     )
-    .with_field(format!("/table_options/{pointer}"))
+    .with_field(options_pointer(name))
     .with_remedy(cause.remedy.clone())
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::names::RelationName;
 pub use duration::Span;
+pub(crate) use table_options::options_pointer;
 pub use table_options::{Overlap, TableOptions};
 
 /// Reads tables, views and queries of a PostgreSQL database (version 12 or newer).
@@ -153,10 +154,7 @@ impl Spec {
             };
             if listed != *name {
                 let message = format!("Table {name} is listed as {listed}: write its options under that name");
-                return Err(invalid(
-                    &format!("table_options/{}", name.replace('~', "~0").replace('/', "~1")),
-                    message,
-                ));
+                return Err(invalid(options_pointer(name).trim_start_matches('/'), message));
             }
         }
         Ok(())

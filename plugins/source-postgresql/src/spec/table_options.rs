@@ -62,12 +62,17 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Str
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Where a table's options are in the specification, as a JSON pointer.
+pub(crate) fn options_pointer(table: &str) -> String {
+    format!("/table_options/{}", table.replace('~', "~0").replace('/', "~1"))
+}
+
 impl TableOptions {
     pub(super) fn check(&self, table: &str) -> Result<()> {
-        let pointer = table.replace('~', "~0").replace('/', "~1");
+        let pointer = options_pointer(table);
         let invalid = |field: &str, message: &str| {
             Err(Error::config("spec_invalid", format!("Table {table}: {message}"))
-                .with_field(format!("/table_options/{pointer}/{field}")))
+                .with_field(format!("{pointer}/{field}")))
         };
         if self.query.is_some() && self.filter.is_some() {
             return invalid(
