@@ -6,6 +6,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`cursor`] | what a cursor value is, how it is written and read back without loss |
+//! | [`range`] | a stretch of cursor values to be read again |
 //! | [`state`] | the stored state of a table, its versioned document, its promotion at the end of a run |
 //! | [`fingerprints`] | the bounded set of rows that a later run may see again |
 //! | [`partition`] | when a checkpoint may be committed, when a partition is done |
@@ -18,6 +19,7 @@ pub mod cursor;
 pub mod error;
 pub mod fingerprints;
 pub mod partition;
+pub mod range;
 pub mod retry;
 pub mod state;
 

@@ -6,6 +6,7 @@ use longshore_core::{
     error::{Error, Result},
     fingerprints::Fingerprints,
     partition::Checkpoint,
+    range::CursorRange,
     state::TableState,
 };
 
@@ -73,6 +74,26 @@ impl TryFrom<v1::CursorValue> for CursorValue {
                 Ok(v1::Infinity::Positive) => Self::Infinity(Sign::Positive),
                 Ok(v1::Infinity::Unspecified) | Err(_) => return Err(broken("is an infinity without a sign")),
             },
+        })
+    }
+}
+
+impl From<CursorRange> for v1::CursorRange {
+    fn from(range: CursorRange) -> Self {
+        Self {
+            from: range.from.map(Into::into),
+            to: range.to.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<v1::CursorRange> for CursorRange {
+    type Error = Error;
+
+    fn try_from(range: v1::CursorRange) -> Result<Self> {
+        Ok(Self {
+            from: range.from.map(TryInto::try_into).transpose()?,
+            to: range.to.map(TryInto::try_into).transpose()?,
         })
     }
 }

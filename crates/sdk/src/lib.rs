@@ -44,6 +44,7 @@ pub mod prelude {
         balance::DestinationCounts,
         cursor::CursorValue,
         error::{Error, Result, Scope},
+        range::CursorRange,
         state::TableState,
     };
 

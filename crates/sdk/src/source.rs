@@ -8,6 +8,7 @@ use std::future::Future;
 use longshore_core::{
     cursor::CursorValue,
     error::{Error, Result},
+    range::CursorRange,
     state::TableState,
 };
 use longshore_protocol::v1;
@@ -33,6 +34,7 @@ pub trait Source: Sized + Send + Sync + 'static {
     const CAPABILITIES: SourceCapabilities = SourceCapabilities {
         incremental: false,
         resumable: false,
+        cursor_ranges: false,
     };
 
     /// The plugin's specification. Use `#[serde(deny_unknown_fields)]`, document each field (the text reaches users), and mark secrets with
@@ -81,6 +83,8 @@ pub struct SourceCapabilities {
     pub incremental: bool,
     /// [`ReadPartition::resume_from`] is honoured.
     pub resumable: bool,
+    /// [`TableSelection::range`] is honoured.
+    pub cursor_ranges: bool,
 }
 
 impl SourceCapabilities {
@@ -88,6 +92,7 @@ impl SourceCapabilities {
     pub const INCREMENTAL: Self = Self {
         incremental: true,
         resumable: false,
+        cursor_ranges: false,
     };
 }
 
@@ -103,7 +108,7 @@ pub struct OpenRun {
 }
 
 /// One table to read, and from where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TableSelection {
     /// Its name, as listed.
     pub name: String,
@@ -111,6 +116,9 @@ pub struct TableSelection {
     pub state: Option<TableState>,
     /// What an earlier attempt of this run was given.
     pub resume: Option<TablePlan>,
+    /// Read exactly the rows of this range, whatever was delivered before: there is no `state`, and the plan has no `completed_state`. Given only to
+    /// sources that declare [`SourceCapabilities::cursor_ranges`].
+    pub range: Option<CursorRange>,
 }
 
 /// How a table will be read in a run.
@@ -228,6 +236,7 @@ impl TryFrom<v1::TableSelection> for TableSelection {
             name: selection.name,
             state: selection.state.map(TryInto::try_into).transpose()?,
             resume: selection.resume.map(TryInto::try_into).transpose()?,
+            range: selection.range.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -143,8 +143,7 @@ async fn open(session: &Session, run_id: &str, names: Vec<String>) -> Result<Vec
         .into_iter()
         .map(|name| v1::TableSelection {
             name,
-            state: None,
-            resume: None,
+            ..v1::TableSelection::default()
         })
         .collect();
     let request = v1::OpenRunRequest {

@@ -115,6 +115,7 @@ pub async fn open_run(
             name: name.clone(),
             state: state.map(Into::into),
             resume,
+            ..v1::TableSelection::default()
         });
     }
     if selections.is_empty() {

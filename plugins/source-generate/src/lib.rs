@@ -41,6 +41,7 @@ impl Source for Generate {
     const CAPABILITIES: SourceCapabilities = SourceCapabilities {
         incremental: true,
         resumable: true,
+        cursor_ranges: false,
     };
     type Spec = GenerateSpec;
 

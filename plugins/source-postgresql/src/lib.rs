@@ -49,6 +49,7 @@ impl Source for PostgreSql {
     const CAPABILITIES: SourceCapabilities = SourceCapabilities {
         incremental: true,
         resumable: true,
+        cursor_ranges: false,
     };
 
     type Spec = Spec;

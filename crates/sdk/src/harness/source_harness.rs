@@ -120,6 +120,7 @@ impl SourceHarness {
                 name: selection.name,
                 state: selection.state.map(Into::into),
                 resume: selection.resume.map(TryInto::try_into).transpose()?,
+                range: selection.range.map(Into::into),
             })
         });
         let request = v1::OpenRunRequest {
@@ -251,7 +252,7 @@ impl SourceHarness {
         let selection = TableSelection {
             name: table.to_owned(),
             state,
-            resume: None,
+            ..TableSelection::default()
         };
         let plans = self.open_run(run_id, 1, vec![selection]).await?;
         let [plan] =

@@ -68,6 +68,7 @@ impl<S: Source> Role for SourceRole<S> {
             spec_schema: spec_schema::<S::Spec>(),
             incremental: S::CAPABILITIES.incremental,
             resumable: S::CAPABILITIES.resumable,
+            cursor_ranges: S::CAPABILITIES.cursor_ranges,
         });
     }
 

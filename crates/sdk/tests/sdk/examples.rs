@@ -154,7 +154,7 @@ async fn open_run(source: &mut SourceClient<Channel>, state: Option<v1::TableSta
     let selection = v1::TableSelection {
         name: "countries".to_owned(),
         state,
-        resume: None,
+        ..v1::TableSelection::default()
     };
     let run = v1::OpenRunRequest {
         run_id: "run".to_owned(),

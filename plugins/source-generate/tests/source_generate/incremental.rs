@@ -77,8 +77,7 @@ async fn reading_goes_on_after_any_checkpoint() {
     let source = generate(json!({ "checkpoint_rows": 10, "tables": [{ "name": "t", "rows": 95 }] })).await;
     let selection = TableSelection {
         name: "t".to_owned(),
-        state: None,
-        resume: None,
+        ..TableSelection::default()
     };
     let plan = source.open_run("1", 1, vec![selection]).await.unwrap().remove(0);
     let partition = &plan.partitions[0];
@@ -99,8 +98,8 @@ async fn a_run_that_goes_on_keeps_the_view_of_its_first_attempt() {
     let selection = |resume| {
         vec![TableSelection {
             name: "t".to_owned(),
-            state: None,
             resume,
+            ..TableSelection::default()
         }]
     };
     let first = generate(spec(10, "id"))

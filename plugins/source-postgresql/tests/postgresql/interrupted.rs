@@ -16,8 +16,7 @@ async fn interrupted(database: &Database, spec: &Value, kept: usize, between: &s
     let source = SourceHarness::configure::<PostgreSql>(spec.clone()).await.unwrap();
     let selection = TableSelection {
         name: "t".to_owned(),
-        state: None,
-        resume: None,
+        ..TableSelection::default()
     };
     let plan = source.open_run("run", 1, vec![selection]).await.unwrap().remove(0);
     let [partition] = &plan.partitions[..] else {
@@ -33,8 +32,8 @@ async fn interrupted(database: &Database, spec: &Value, kept: usize, between: &s
     let source = SourceHarness::configure::<PostgreSql>(spec.clone()).await.unwrap();
     let selection = TableSelection {
         name: "t".to_owned(),
-        state: None,
         resume: Some(plan.clone()),
+        ..TableSelection::default()
     };
     let again = source.open_run("run", 2, vec![selection]).await.unwrap().remove(0);
     assert_eq!(
@@ -160,8 +159,8 @@ async fn rows_that_move_while_a_full_read_is_interrupted_are_found() {
         let select = |resume| {
             vec![TableSelection {
                 name: "t".to_owned(),
-                state: None,
                 resume,
+                ..TableSelection::default()
             }]
         };
         let plan = source.open_run("run", 1, select(None)).await.unwrap().remove(0);
@@ -198,8 +197,8 @@ async fn a_snapshot_that_is_gone_is_an_error_that_a_new_attempt_cures() {
     let select = |resume| {
         vec![TableSelection {
             name: "t".to_owned(),
-            state: None,
             resume,
+            ..TableSelection::default()
         }]
     };
     let plan = source.open_run("run", 1, select(None)).await.unwrap().remove(0);
@@ -236,8 +235,7 @@ async fn nobody_reading_any_more_ends_the_servers_statement() {
             1,
             vec![TableSelection {
                 name: "t".to_owned(),
-                state: None,
-                resume: None,
+                ..TableSelection::default()
             }],
         )
         .await
@@ -276,8 +274,7 @@ async fn closing_a_run_releases_its_snapshot() {
             1,
             vec![TableSelection {
                 name: "t".to_owned(),
-                state: None,
-                resume: None,
+                ..TableSelection::default()
             }],
         )
         .await

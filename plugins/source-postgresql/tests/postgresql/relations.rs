@@ -197,8 +197,7 @@ async fn pieces_of_a_large_table_make_up_the_table() {
             1,
             vec![longshore_sdk::prelude::TableSelection {
                 name: "t".to_owned(),
-                state: None,
-                resume: None,
+                ..longshore_sdk::prelude::TableSelection::default()
             }],
         )
         .await

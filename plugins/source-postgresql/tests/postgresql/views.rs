@@ -71,7 +71,7 @@ async fn more_rows_than_can_be_remembered_are_repeated_with_a_warning() {
     let selection = longshore_sdk::prelude::TableSelection {
         name: "v".to_owned(),
         state: Some(state),
-        resume: None,
+        ..longshore_sdk::prelude::TableSelection::default()
     };
     let plans = reading.source.open_run("look", 1, vec![selection]).await.unwrap();
     assert!(
