@@ -1,5 +1,6 @@
 //! Cursor values: typed, compared as what they are, written and read back bit for bit.
 
+mod decimal;
 mod text;
 
 use std::cmp::Ordering;
@@ -130,8 +131,11 @@ impl CursorValue {
         })
     }
 
-    /// Orders two values of one type; `None` when their types differ, or when only the source knows the order (text has a collation, decimals are
-    /// compared where they are stored).
+    /// Orders two values of one type; `None` when their types differ, or when only the source knows the order: of text, which has a collation, and
+    /// of decimals that are no numbers.
+    ///
+    /// It orders what values mean, where `==` compares how they are written: the decimals `1.0` and `1.00`, or one moment in two units, are of equal
+    /// order and different values.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
@@ -140,6 +144,7 @@ impl CursorValue {
             (Self::Infinity(Sign::Positive), _) | (_, Self::Infinity(Sign::Negative)) => Some(Ordering::Greater),
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             (Self::Uint(a), Self::Uint(b)) => Some(a.cmp(b)),
+            (Self::Decimal(a), Self::Decimal(b)) => decimal::compare(a, b),
             (Self::Date(a), Self::Date(b)) => Some(a.cmp(b)),
             (Self::Timestamp(a), Self::Timestamp(b)) if a.instant == b.instant => {
                 Some(a.nanoseconds().cmp(&b.nanoseconds()))
@@ -152,6 +157,7 @@ impl CursorValue {
 }
 
 impl Timestamp {
+    /// Since 1970; fits for every value of every unit.
     fn nanoseconds(&self) -> i128 {
         i128::from(self.value) * i128::from(1_000_000_000 / self.unit.per_second())
     }

@@ -6,6 +6,9 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`cursor`] | what a cursor value is, how it is written and read back without loss |
+//! | [`interval`] | intervals of cursor values, open or closed |
+//! | [`position`] | where a reader is in the order `(cursor, key…)` |
+//! | [`fencing`] | who may move what is stored |
 //! | [`range`] | a stretch of cursor values to be read again |
 //! | [`state`] | the stored state of a table, its versioned document, its promotion at the end of a run |
 //! | [`fingerprints`] | the bounded set of rows that a later run may see again |
@@ -17,12 +20,16 @@
 pub mod balance;
 pub mod cursor;
 pub mod error;
+pub mod fencing;
 pub mod fingerprints;
+pub mod interval;
 pub mod partition;
+pub mod position;
 pub mod range;
 pub mod retry;
 pub mod state;
 
 pub use cursor::CursorValue;
 pub use error::{Domain, Error, Result, Scope};
+pub use position::Position;
 pub use state::TableState;

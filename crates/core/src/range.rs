@@ -1,10 +1,8 @@
 //! A stretch of cursor values that somebody names to be read again.
 
-use std::cmp::Ordering;
-
 use serde::{Deserialize, Serialize};
 
-use crate::cursor::CursorValue;
+use crate::{cursor::CursorValue, interval::Interval};
 
 /// The values `v` with `from <= v < to`; an absent end is open. Half-open ranges that meet leave nothing out and repeat nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,27 +17,16 @@ pub struct CursorRange {
 }
 
 impl CursorRange {
-    /// Whether no value belongs to it. Ends whose order only the source knows (text, decimals) are taken as they are.
+    /// Whether no value belongs to it. Ends whose order only the source knows (text) are taken as they are.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        match (&self.from, &self.to) {
-            (Some(from), Some(to)) => matches!(from.compare(to), Some(Ordering::Equal | Ordering::Greater)),
-            _ => false,
-        }
+        Interval::from(self.clone()).is_empty().unwrap_or(false)
     }
 
     /// Whether a value belongs to it; `None` when only the source can tell.
     #[must_use]
     pub fn contains(&self, value: &CursorValue) -> Option<bool> {
-        let at_least = match &self.from {
-            Some(from) => from.compare(value)?.is_le(),
-            None => true,
-        };
-        let below = match &self.to {
-            Some(to) => value.compare(to)?.is_lt(),
-            None => true,
-        };
-        Some(at_least && below)
+        Interval::from(self.clone()).contains(value)
     }
 }
 

@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn version_1_is_written_as_it_always_was() {
-        let golden = include_str!("../golden/table-state-v1.json").trim_end();
+        let golden = include_str!("../tests/golden/table-state-v1.json").trim_end();
         assert_eq!(state().to_document().unwrap(), golden);
         assert_eq!(TableState::from_document(golden).unwrap(), state());
     }

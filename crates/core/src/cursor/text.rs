@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta};
 
-use super::{CursorType, CursorValue, Sign, TimeUnit, Timestamp};
+use super::{CursorType, CursorValue, Sign, TimeUnit, Timestamp, decimal::is_decimal};
 
 /// A text is no value of the cursor's type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,7 +91,7 @@ impl CursorType {
         Some(match self {
             Self::Int => CursorValue::Int(text.parse().ok()?),
             Self::Uint => CursorValue::Uint(text.parse().ok()?),
-            Self::Decimal => CursorValue::Decimal(decimal(text)?.to_owned()),
+            Self::Decimal => CursorValue::Decimal(Some(text).filter(|text| is_decimal(text))?.to_owned()),
             Self::Date => {
                 let date: NaiveDate = text.parse().ok()?;
                 let days = date.signed_duration_since(NaiveDate::default()).num_days();
@@ -151,13 +151,6 @@ fn in_unit(since_epoch: TimeDelta, unit: TimeUnit) -> Option<i64> {
     seconds
         .checked_mul(unit.per_second())?
         .checked_add(rest / nanoseconds_per_unit)
-}
-
-fn decimal(text: &str) -> Option<&str> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    (all_digits(whole) && all_digits(fraction)).then_some(text)
 }
 
 fn hex_of(bytes: &[u8]) -> String {

@@ -1,6 +1,6 @@
 //! Commits, marks of sent rows, and what they leave uncertain.
 
-use longshore_core::fingerprints::Fingerprints;
+use longshore_core::{fencing, fingerprints::Fingerprints};
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
 
 use super::{failure::Failure, plans, rejects, rows::to_json_option, runs};
@@ -19,9 +19,8 @@ pub(super) fn commit(tx: &Transaction<'_>, hold: &Hold, commit: &CheckpointCommi
     }
     let run = runs::require_open(tx, hold, &id.run_id)?;
     let partition = require_partition(tx, run, id)?;
-    if partition.revision != commit.from_revision || partition.complete {
-        return Err(failure::checkpoint_conflict(id, commit.from_revision, partition.revision).into());
-    }
+    let revision = fencing::next_revision(partition.revision, partition.complete, commit.from_revision)
+        .map_err(|_| failure::checkpoint_conflict(id, commit.from_revision, partition.revision))?;
     advance(tx, partition.number, commit)?;
     add_fingerprints(tx, partition.number, &commit.commit.checkpoint.fingerprints)?;
     let mut add = tx.prepare_cached(
@@ -45,7 +44,7 @@ pub(super) fn commit(tx: &Transaction<'_>, hold: &Hold, commit: &CheckpointCommi
         ])?;
     }
     Ok(Committed {
-        revision: commit.from_revision + 1,
+        revision,
         dropped_rejects: rejects::record(tx, hold, run, commit)?,
     })
 }

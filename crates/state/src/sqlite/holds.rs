@@ -1,5 +1,6 @@
 //! Holding a sync.
 
+use longshore_core::fencing;
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
 
 use super::{
@@ -77,13 +78,12 @@ pub(super) fn current(tx: &Transaction<'_>, sync: &str) -> Result<Option<Current
 
 /// Refuses whoever does not have the latest hold. The first statement of every write of a run.
 pub(super) fn fence(tx: &Transaction<'_>, hold: &Hold) -> Result<(), Failure> {
-    let valid = tx
-        .prepare_cached("SELECT 1 FROM holds WHERE sync = ?1 AND generation = ?2 AND holder IS NOT NULL")?
-        .exists(params![hold.sync, hold.generation])?;
-    if !valid {
-        return Err(failure::run_lost(hold).into());
-    }
-    Ok(())
+    let stored = tx
+        .prepare_cached("SELECT generation, holder IS NOT NULL FROM holds WHERE sync = ?1")?
+        .query_row([&hold.sync], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (latest, held) = stored.unwrap_or((0, false));
+    Ok(fencing::fence(latest, held, hold.generation).map_err(|_| failure::run_lost(hold))?)
 }
 
 /// For a change by hand: refuses while a hold stands, and fences every process that ever held the sync.

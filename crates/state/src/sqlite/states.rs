@@ -1,6 +1,6 @@
 //! Cursor states.
 
-use longshore_core::TableState;
+use longshore_core::{TableState, fencing};
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
 
 use super::{LivenessProbe, failure::Failure, holds, plans, runs};
@@ -40,9 +40,8 @@ pub(super) fn get(tx: &Transaction<'_>, sync: &str, table: &str) -> Result<Optio
 /// Compare and swap; returns the new revision.
 pub(super) fn write(tx: &Transaction<'_>, write: &Write<'_>) -> Result<u64, Failure> {
     let found = get(tx, write.sync, write.table)?.map_or(0, |state| state.revision);
-    if found != write.from_revision {
-        return Err(failure::state_moved(write.sync, write.table, write.from_revision, found).into());
-    }
+    let revision = fencing::next_revision(found, false, write.from_revision)
+        .map_err(|_| failure::state_moved(write.sync, write.table, write.from_revision, found))?;
     let document = write
         .state
         .to_document()
@@ -55,13 +54,13 @@ pub(super) fn write(tx: &Transaction<'_>, write: &Write<'_>) -> Result<u64, Fail
         named_params! {
             ":sync": write.sync,
             ":table": write.table,
-            ":revision": found + 1,
+            ":revision": revision,
             ":document": document,
             ":at": write.at.0,
             ":run_id": write.run_id,
         },
     )?;
-    Ok(found + 1)
+    Ok(revision)
 }
 
 pub(super) fn replace(
