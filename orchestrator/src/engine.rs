@@ -5,7 +5,9 @@
 //! | [`session`] | the plugins of a sync: started, checked, configured, stopped |
 //! | [`hold`] | one process at a time runs a sync; the lease behind that |
 //! | [`plan`] | what to read: selected tables, stored states, an interrupted run to go on with |
-//! | [`run`] | the steps in their order, and what happens at their end |
+//! | [`run`] | a sync from its hold to its report, over as many attempts as it takes |
+//! | `attempts` | how many attempts, how far apart, what is said of those that broke off |
+//! | `attempt` | the steps of one attempt in their order, and what happens at their end |
 //! | `prepare` | the destinations made ready, once, before a row is read |
 //! | `tables` | all partitions, so many at once; each table completed as its last partition is |
 //! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
@@ -15,6 +17,8 @@
 //! The decisions are in `longshore-core` ([`longshore_core::partition`], [`longshore_core::balance`]); what is here moves bytes and waits.
 //! **Invariant: no row is decoded here.** A batch is an opaque message with an envelope.
 
+mod attempt;
+mod attempts;
 pub mod hold;
 pub mod plan;
 mod prepare;

@@ -271,15 +271,29 @@ impl Plugin {
     pub async fn explain(&self, error: Error) -> Error {
         // An error with the plugin's own code is the plugin's own word. A broken transport may be all that is seen of a death.
         let death = match (&self.process, error.code.as_str()) {
-            (Some(process), "untyped" | "stream_ended") => process.death().await,
+            (Some(process), "untyped" | "plugin_unreachable" | "stream_ended") => process.death().await,
             _ => None,
         };
-        let Some(death) = death else { return error };
-        let mut explained = self.domain_error("plugin_died", format!("The plugin {} {death}", self.label));
-        explained.scope = error.scope;
-        explained.table = error.table;
-        explained.remedy = "If this repeats, report it to the plugin's author with its last words.".to_owned();
-        explained
+        let explained = match death {
+            Some(death) => self
+                .domain_error("plugin_died", format!("The plugin {} {death}", self.label))
+                .with_remedy("If this repeats, report it to the plugin's author with its last words."),
+            None if error.code == "plugin_unreachable" => Error {
+                causes: error.causes,
+                ..self
+                    .domain_error(
+                        "plugin_unreachable",
+                        format!(
+                            "The connection to the plugin {} broke, or it does not answer",
+                            self.label
+                        ),
+                    )
+                    .with_remedy("Look whether its machine is overloaded, or its process stopped.")
+            },
+            None => return error,
+        };
+        // With the process the run that it had open is gone: only another attempt can go on.
+        explained.with_table(error.table).retryable()
     }
 
     /// Asks the process to end, waits, kills it when it does not. For a plugin that was already running, only lets go of it.

@@ -20,7 +20,16 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// For a partition whose plugin crashed or whose stream broke: a crash that repeats is a bug, so there are few attempts.
+    /// For a run whose plugin died, or whose view of the data went: attempts in a row that do not move it. Long enough for a server to restart, short
+    /// enough for a person who waits at a terminal.
+    pub const RUN: Self = Self {
+        max_attempts: 5,
+        first_delay: Duration::from_millis(500),
+        factor: 3.0,
+        max_delay: Duration::from_secs(15),
+    };
+
+    /// For a partition whose stream broke while its plugins live: a failure that repeats is a bug, so there are few attempts.
     pub const PARTITION: Self = Self {
         max_attempts: 4,
         first_delay: Duration::from_millis(200),

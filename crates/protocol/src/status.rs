@@ -36,8 +36,10 @@ pub fn to_status(error: &Error) -> Status {
     Status::with_metadata(code, clipped(&error.message), metadata)
 }
 
-/// The error that a status carries. A status without the trailer becomes an error with the code `untyped`, which is retryable only when the status
-/// is `UNAVAILABLE`.
+/// The error that a status carries.
+///
+/// A status that was made on this side, because the connection broke, becomes `plugin_unreachable`: retryable, and a matter of the whole run. One that
+/// came without the trailer becomes `untyped`, which is retryable only when the status is `UNAVAILABLE`.
 #[must_use]
 pub fn from_status(status: &Status) -> Error {
     let typed = status
@@ -47,6 +49,12 @@ pub fn from_status(status: &Status) -> Error {
         .and_then(|bytes| v1::Error::decode(bytes).ok());
     if let Some(error) = typed {
         return Error::from(error);
+    }
+    // What the peer sent has no source; what the transport below has to say does.
+    if std::error::Error::source(status).is_some() {
+        return Error::protocol("plugin_unreachable", "The connection to the plugin broke")
+            .with_cause(status)
+            .retryable();
     }
     let message = if status.message().is_empty() {
         "no message"

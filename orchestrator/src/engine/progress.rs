@@ -62,6 +62,11 @@ impl Progress {
         counters
     }
 
+    /// Forgets the tables: another attempt of the run adds them as they stand then.
+    pub(super) fn begin_anew(&self) {
+        self.tables.lock().expect("no holder of this lock panics").clear();
+    }
+
     /// The tables, in the order of the plan.
     #[must_use]
     pub fn tables(&self) -> Vec<Arc<TableCounters>> {

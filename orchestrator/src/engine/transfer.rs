@@ -5,7 +5,7 @@ mod stream;
 use std::sync::{Arc, atomic::Ordering};
 
 use longshore_config::MaxRejects;
-use longshore_core::{Error, retry::RetryPolicy};
+use longshore_core::{Error, Scope, retry::RetryPolicy};
 use longshore_protocol::v1;
 use longshore_state::{Hold, PartitionId, PartitionProgress, StateStore};
 use tokio_util::sync::CancellationToken;
@@ -137,8 +137,10 @@ pub(super) async fn transfer(
             attempt = 1;
         }
         attempt += 1;
-        let delay = RetryPolicy::PARTITION.delay_before(attempt, chance());
-        let Some(delay) = delay.filter(|_| error.retryable && !context.cancel.is_cancelled()) else {
+        let delay = RetryPolicy::PARTITION.delay_before(attempt, crate::chance::number());
+        // What concerns the whole run, such as a plugin's death, is for the next attempt of the run.
+        let here = error.retryable && error.scope != Scope::Run && !context.cancel.is_cancelled();
+        let Some(delay) = delay.filter(|_| here) else {
             return Err(failure);
         };
         tracing::warn!(table = &*table.name, partition = &*work.id.partition, attempt, ?delay, %error, code = error.code, "the partition is tried again");
@@ -174,12 +176,4 @@ async fn move_once(context: &RunContext, table: &TableContext, work: &mut Partit
         tracing::debug!(table = &*table.name, partition = &*work.id.partition, rows, %error, "the partition's stream broke");
     }
     outcome
-}
-
-/// Jitter needs chance, not secrecy: the clock's low digits are enough.
-fn chance() -> f64 {
-    let nanoseconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.subsec_nanos());
-    f64::from(nanoseconds % 1_000_000) / 1_000_000.0
 }

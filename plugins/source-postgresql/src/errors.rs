@@ -217,14 +217,24 @@ fn connection_lost(doing: &str) -> Error {
     .retryable()
 }
 
-/// The connection that holds the run's snapshot has ended.
+const SNAPSHOT_GONE: &str = "snapshot_gone";
+
+/// The connection that holds the run's snapshot has ended: only a new attempt of the run can go on.
 pub(crate) fn snapshot_gone() -> Error {
     Error::source(
-        "snapshot_gone",
+        SNAPSHOT_GONE,
         "The snapshot of this run does not exist any more: the connection that held it has ended",
     )
     .retryable()
-    .with_scope(Scope::Partition)
+}
+
+/// An error of a partition's reading: it can be read again from its last checkpoint, unless the run's view went with it.
+pub(crate) fn of_partition(error: Error, table: &str) -> Error {
+    let error = error.with_table(table);
+    match error.code.as_str() {
+        SNAPSHOT_GONE => error,
+        _ => error.with_scope(Scope::Partition),
+    }
 }
 
 fn io_kind(error: &tokio_postgres::Error) -> Option<ErrorKind> {

@@ -16,7 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     connection::{Connector, Session},
     decode::{ColumnDecoder, RowSpans, decoder, split_header},
-    errors::{from_postgres, snapshot_gone},
+    errors::{from_postgres, of_partition, snapshot_gone},
     position::{Position, same, value_of},
     run::{Run, RunTable},
     statement::{Moved, Order, Request, Statement, statement},
@@ -31,7 +31,7 @@ pub(crate) async fn read(
     partition: &ReadPartition,
     output: &mut PartitionWriter,
 ) -> Result<()> {
-    let scoped = |error: Error| error.with_scope(Scope::Partition).with_table(&partition.table);
+    let scoped = |error: Error| of_partition(error, &partition.table);
     output.start(Arc::clone(&table.schema)).await?;
     let work = Work::from_descriptor(&partition.partition.descriptor)?;
     if run.holder.is_closed() {

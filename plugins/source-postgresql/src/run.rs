@@ -63,9 +63,8 @@ impl Runs {
     /// `run_not_open`.
     pub(crate) fn get(&self, run_id: &str) -> Result<Arc<Run>> {
         self.lock().get(run_id).cloned().ok_or_else(|| {
-            Error::source("run_not_open", format!("Run {run_id} is not open here"))
-                .with_scope(Scope::Partition)
-                .retryable()
+            // Another process had it open: the run has to be opened again.
+            Error::source("run_not_open", format!("Run {run_id} is not open here")).retryable()
         })
     }
 

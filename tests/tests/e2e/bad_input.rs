@@ -10,6 +10,7 @@ use longshore_tests::{Finished, Longshore};
 
 /// Exit codes, as README.md lists them.
 pub(crate) mod exit {
+    pub(crate) const DONE: i32 = 0;
     pub(crate) const CONFIGURATION: i32 = 2;
     pub(crate) const SOURCE: i32 = 3;
     pub(crate) const DESTINATION: i32 = 4;

@@ -1,4 +1,5 @@
-//! Kills in the middle of a sync: the next one finishes it, no row is missing, and what came twice was announced.
+//! Kills in the middle of a sync: it goes on by itself when a plugin died, the next one finishes it when Longshore did, no row is missing, and what came
+//! twice was announced.
 
 use longshore_tests::{Context, PATIENCE, Result, RunningLongshore, eventually, shop::Target};
 use rustix::process::Signal;
@@ -43,6 +44,11 @@ async fn finish(scene: &Scene) -> Result<()> {
     );
 
     let report = scene.sync_well(Target::Events).await?;
+    finished_well(scene, &report).await
+}
+
+/// The second attempt of a run has delivered the whole table, and repeated no more than it says.
+async fn finished_well(scene: &Scene, report: &Report) -> Result<()> {
     assert_eq!((report.status.as_str(), report.attempt), ("completed", 2), "{report:?}");
     let comparison = scene.compare(Target::Events).await?;
     assert!(comparison.is_complete(), "{comparison}");
@@ -60,27 +66,30 @@ async fn finish(scene: &Scene) -> Result<()> {
     scene.longshore.leaves_nothing_running().await
 }
 
-async fn plugin_is_killed(program: &str, code: i32) -> Result<()> {
+async fn plugin_is_killed(program: &str) -> Result<()> {
     let scene = slow_scene().await?;
     let running = scene.start_sync(Target::Events)?;
     let plugin = running.plugin(program).await?;
     mid_sync(&scene).await?;
     plugin.signal(Signal::KILL)?;
     let finished = running.finish().await?;
-    assert_eq!(finished.code(), Some(code), "{finished}");
-    assert!(finished.stderr.contains("signal 9"), "{finished}");
-    assert_eq!(Report::of(&finished)?.error_code(), "plugin_died");
-    finish(&scene).await
+    assert_eq!(finished.code(), Some(exit::DONE), "{finished}");
+    let report = Report::of(&finished)?;
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("signal 9")),
+        "{report:?}"
+    );
+    finished_well(&scene, &report).await
 }
 
 #[tokio::test]
 async fn a_killed_source_loses_nothing() -> Result<()> {
-    plugin_is_killed("longshore-source-postgresql", exit::SOURCE).await
+    plugin_is_killed("longshore-source-postgresql").await
 }
 
 #[tokio::test]
 async fn a_killed_destination_loses_nothing() -> Result<()> {
-    plugin_is_killed("longshore-destination-batch", exit::DESTINATION).await
+    plugin_is_killed("longshore-destination-batch").await
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub(crate) struct Report {
     pub(crate) uncertain: u64,
     #[serde(default)]
     pub(crate) rejects: u64,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
     pub(crate) error: Option<serde_json::Value>,
 }
 

@@ -207,7 +207,7 @@ async fn a_snapshot_that_is_gone_is_an_error_that_a_new_attempt_cures() {
     let error = source.read("run", "t", &plan.partitions[0], None).await.unwrap_err();
     assert_eq!(
         (error.code.as_str(), error.retryable, error.scope),
-        ("snapshot_gone", true, Scope::Partition)
+        ("snapshot_gone", true, Scope::Run)
     );
     source.open_run("run", 2, select(Some(plan.clone()))).await.unwrap();
     assert_eq!(

@@ -54,28 +54,22 @@ async fn a_plugin_that_never_answers_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_source_that_crashes_in_mid_stream_is_reported_and_the_next_sync_goes_on() -> Result<()> {
+async fn a_source_that_crashes_in_mid_stream_is_started_again() -> Result<()> {
     let faults = ["checkpoint_rows: 100", "crash_after_rows: 5000", "once_file: crashed"];
-    let generated = Generated::with(20_000, &faults, &[])?;
-    let crashed = generated.sync().await?;
-    assert_refused(&crashed, exit::SOURCE, &["generate", "signal 6"]);
-    goes_on(&generated).await
+    goes_on_after_a_crash(&Generated::with(20_000, &faults, &[])?, &["generate", "signal 6"]).await
 }
 
 #[tokio::test]
-async fn a_destination_that_crashes_in_mid_stream_is_reported_and_the_next_sync_goes_on() -> Result<()> {
+async fn a_destination_that_crashes_in_mid_stream_is_started_again() -> Result<()> {
     let faults = ["exit_after_rows: 5000", "once_file: crashed"];
     let generated = Generated::with(20_000, &["checkpoint_rows: 100"], &faults)?;
-    let crashed = generated.sync().await?;
-    assert_refused(&crashed, exit::DESTINATION, &["discard", "exited with status 3"]);
-    goes_on(&generated).await
+    goes_on_after_a_crash(&generated, &["discard", "exited with status 3"]).await
 }
 
-/// The run that broke off is finished by the next sync: every row, and not from the beginning.
-async fn goes_on(generated: &Generated) -> Result<()> {
-    assert!(generated.longshore.folder().join("crashed").exists(), "the fault fired");
-    generated.longshore.leaves_nothing_running().await?;
+/// One sync finishes the run that broke off, in a second attempt that reads on from the last checkpoint, and says what had happened.
+async fn goes_on_after_a_crash(generated: &Generated, words: &[&str]) -> Result<()> {
     let report = generated.sync_well().await?;
+    assert!(generated.longshore.folder().join("crashed").exists(), "the fault fired");
     let table = report.only_table();
     assert_eq!((report.attempt, table.complete), (2, true), "{report:?}");
     assert_eq!(
@@ -83,6 +77,12 @@ async fn goes_on(generated: &Generated) -> Result<()> {
         (20_000, Some("20000")),
         "{report:?}"
     );
+    for word in words {
+        assert!(
+            report.warnings.iter().any(|warning| warning.contains(word)),
+            "{word}: {report:?}"
+        );
+    }
     assert_eq!(generated.sync_well().await?.only_table().read, 0);
     generated.longshore.leaves_nothing_running().await
 }
