@@ -3,6 +3,8 @@
 //! | module | step |
 //! |---|---|
 //! | [`session`] | the plugins of a sync: started, checked, configured, stopped |
+//! | [`reading`] | what is to be read: what is new, or a range that somebody names |
+//! | `begin` | a new run, or the interrupted one |
 //! | [`hold`] | one process at a time runs a sync; the lease behind that |
 //! | [`plan`] | what to read: selected tables, stored states, an interrupted run to go on with |
 //! | [`run`] | a sync from its hold to its report, over as many attempts as it takes |
@@ -19,10 +21,12 @@
 
 mod attempt;
 mod attempts;
+mod begin;
 pub mod hold;
 pub mod plan;
 mod prepare;
 pub mod progress;
+pub mod reading;
 pub mod report;
 pub mod run;
 pub mod session;

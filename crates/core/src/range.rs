@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cursor::CursorValue, interval::Interval};
+use crate::{
+    cursor::{CursorType, CursorValue, ParseCursorError},
+    interval::Interval,
+};
 
 /// The values `v` with `from <= v < to`; an absent end is open. Half-open ranges that meet leave nothing out and repeat nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,21 @@ pub struct CursorRange {
 }
 
 impl CursorRange {
+    /// The same range with ends of a column's type, for ends that are text because whoever named them did not know it.
+    ///
+    /// # Errors
+    /// When a text is no value of that type.
+    pub fn typed(self, cursor_type: CursorType) -> Result<Self, ParseCursorError> {
+        let end = |end: Option<CursorValue>| match end {
+            Some(CursorValue::Text(text)) => cursor_type.parse(&text).map(Some),
+            end => Ok(end),
+        };
+        Ok(Self {
+            from: end(self.from)?,
+            to: end(self.to)?,
+        })
+    }
+
     /// Whether no value belongs to it. Ends whose order only the source knows (text) are taken as they are.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -57,6 +75,16 @@ mod tests {
             prop_assert_eq!(range.is_empty(), from >= to);
             prop_assert!(!range.is_empty() || !range.contains(&CursorValue::Int(value)).unwrap());
         }
+    }
+
+    #[test]
+    fn ends_are_read_as_the_columns_type() {
+        let named = CursorRange {
+            from: Some(CursorValue::Text("7".to_owned())),
+            to: Some(CursorValue::Int(9)),
+        };
+        assert_eq!(named.clone().typed(CursorType::Int), Ok(range(Some(7), Some(9))));
+        assert!(named.typed(CursorType::Uuid).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use longshore_core::Error;
 use longshore_state::RunStatus;
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     engine::{
         progress::Progress,
+        reading::{ReadAgain, Reading},
         report::RunReport,
         run::{Engine, SyncOutcome},
     },
@@ -27,10 +29,47 @@ pub(super) struct Arguments {
     /// Show no progress.
     #[arg(long)]
     no_progress: bool,
+    #[command(flatten)]
+    again: Again,
+}
+
+/// A range to read again.
+#[derive(Args)]
+struct Again {
+    /// Read again the rows whose cursor is at least this, whatever was delivered before. The stored cursors are not touched.
+    #[arg(long, value_name = "CURSOR")]
+    from: Option<String>,
+    /// Read again the rows whose cursor is less than this.
+    #[arg(long, value_name = "CURSOR")]
+    to: Option<String>,
+    /// With --from or --to: only this table; may be given several times.
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+}
+
+impl Again {
+    fn reading(&self) -> Result<Reading, Error> {
+        if self.from.is_none() && self.to.is_none() {
+            if self.tables.is_empty() {
+                return Ok(Reading::New);
+            }
+            let error = Error::config(
+                "range_missing",
+                "--table names a table to read again, and no range is given",
+            );
+            return Err(error.with_remedy("Give --from, --to or both; without them a sync moves all its tables."));
+        }
+        Ok(Reading::Again(ReadAgain {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            tables: self.tables.clone(),
+        }))
+    }
 }
 
 /// Syncs run one after another: two that write to one project would otherwise have to share its rate limit across processes.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let reading = arguments.again.reading()?;
     let configuration = context.load(&arguments.selected.files)?;
     let host = context.plugin_host()?;
     let engine = Engine {
@@ -45,7 +84,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         let progress = Progress::default();
         let display = (!arguments.no_progress)
             .then(|| ProgressDisplay::start(&context.console, &source.spec.name, progress.clone()));
-        let outcome = engine.sync(source, &progress).await;
+        let outcome = engine.sync(source, &reading, &progress).await;
         if let Some(display) = display {
             display.end().await;
         }

@@ -5,18 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longshore_config::Source;
 use longshore_core::Error;
 use longshore_protocol::v1;
-use longshore_state::{NewRun, RunDetails, RunEnd, RunStatus, TableProgress, UnixMicros};
+use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
 
 use super::{
+    begin::OpenedRun,
     hold::HeldSync,
     plan::{self, OpeningRun},
     prepare::prepare,
-    progress::Progress,
     report::{RunReport, TableReport},
-    run::{Engine, SyncOutcome},
+    run::{Engine, SyncOutcome, Task},
     session::Session,
     tables::move_planned,
     transfer::RunContext,
@@ -26,112 +25,48 @@ use crate::failure::Failure;
 /// A source that does not answer within this has lost its snapshot already, or is about to be ended anyway.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A sync that is held, with its plugins ready.
-pub(super) struct ReadySync<'a> {
-    pub(super) source: &'a Source,
-    pub(super) session: &'a Session,
-    pub(super) held: &'a HeldSync,
-    pub(super) progress: &'a Progress,
-}
-
-/// The run in hand.
-struct OpenedRun {
-    run_id: Arc<str>,
-    attempt: u32,
-    interrupted: Option<RunDetails>,
-    warnings: Vec<String>,
-}
-
 impl Engine<'_> {
     /// Begins a run or goes on with the interrupted one, and says how it stands after this attempt.
-    pub(super) async fn attempt(&self, sync: &ReadySync<'_>) -> SyncOutcome {
+    pub(super) async fn attempt(&self, task: &Task<'_>, session: &Session) -> SyncOutcome {
         let started = Instant::now();
-        let ReadySync {
-            source, session, held, ..
-        } = *sync;
-        let selected = match self.unless_cancelled(plan::select_tables(session, source)).await {
-            Ok(selected) => selected,
+        let (mut run, names) = match self.choose_and_begin(task, session).await {
+            Ok(begun) => begun,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };
-        let fingerprint = plan::configuration_fingerprint(session, source, &self.configuration.secrets);
-        let names: Vec<String> = selected.into_iter().map(|table| table.name).collect();
-        let mut run = match self.begin(held, &fingerprint, &names).await {
-            Ok(run) => run,
-            Err(error) => return SyncOutcome::before_a_run(error),
-        };
-        let moved = self.move_tables(sync, &mut run, names).await;
+        let moved = self.move_tables(task, session, &mut run, names).await;
         close_run(session, &run.run_id).await;
-        self.finish(held, run, moved, started).await
+        self.finish(task.held, run, moved, started).await
     }
 
-    /// Begins a run, or the next attempt of the interrupted one when it would do the same.
-    async fn begin(&self, held: &HeldSync, fingerprint: &str, tables: &[String]) -> Result<OpenedRun, Error> {
-        let mut warnings = Vec::new();
-        if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
-            let run_id = interrupted.run.run_id.clone();
-            if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
-                let started = self
-                    .store
-                    .begin_attempt(&held.hold, &run_id, self.holder.clone(), UnixMicros::now())
-                    .await?;
-                let uncertain: u64 = started.uncertain.iter().map(|partition| partition.window).sum();
-                tracing::info!(
-                    run_id,
-                    attempt = started.number,
-                    uncertain,
-                    "going on with the interrupted run"
-                );
-                if uncertain > 0 {
-                    warnings.push(format!(
-                        "at most {uncertain} rows were on their way when the last attempt broke off; they are sent again and may be there twice"
-                    ));
-                }
-                return Ok(OpenedRun {
-                    run_id: run_id.into(),
-                    attempt: started.number,
-                    interrupted: Some(interrupted),
-                    warnings,
-                });
-            }
-            let done: u64 = interrupted
-                .tables
-                .iter()
-                .filter(|table| !table.complete)
-                .map(TableProgress::forwarded)
-                .sum();
-            if done > 0 {
-                warnings.push(format!(
-                    "the run {run_id} was interrupted, and the configuration or the tables have changed since: it is given up, and its {done} rows are read again"
-                ));
-            }
-        }
-        let run_id = uuid::Uuid::now_v7().to_string();
-        let run = NewRun {
-            run_id: run_id.clone(),
-            configuration: fingerprint.to_owned(),
-            holder: self.holder.clone(),
-            started_at: UnixMicros::now(),
-        };
-        self.store.begin_run(&held.hold, run).await?;
-        Ok(OpenedRun {
-            run_id: run_id.into(),
-            attempt: 1,
-            interrupted: None,
-            warnings,
-        })
+    async fn choose_and_begin(&self, task: &Task<'_>, session: &Session) -> Result<(OpenedRun, Vec<String>), Failure> {
+        let Task {
+            source, reading, held, ..
+        } = *task;
+        let selected = self.unless_cancelled(plan::select_tables(session, source)).await?;
+        let names = reading.choose(session, selected)?;
+        let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
+        let run = self.begin(held, reading, &fingerprint, &names).await?;
+        Ok((run, names))
     }
 
-    async fn move_tables(&self, sync: &ReadySync<'_>, run: &mut OpenedRun, tables: Vec<String>) -> Result<(), Failure> {
-        let ReadySync {
+    async fn move_tables(
+        &self,
+        task: &Task<'_>,
+        session: &Session,
+        run: &mut OpenedRun,
+        tables: Vec<String>,
+    ) -> Result<(), Failure> {
+        let Task {
             source,
-            session,
+            reading,
             held,
             progress,
-        } = *sync;
+        } = *task;
         let opening = OpeningRun {
             run_id: &run.run_id,
             attempt: run.attempt,
             tables,
+            range: reading.range(),
             interrupted: run.interrupted.as_ref(),
         };
         let planned = self
@@ -275,14 +210,6 @@ async fn close_run(session: &Session, run_id: &str) {
         Ok(Err(status)) => tracing::debug!(%status, "the source could not close the run"),
         Err(_) => tracing::debug!("the source did not close the run in time"),
     }
-}
-
-/// Whether every table that an interrupted run still has to move is selected: one that was dropped since can not be completed.
-fn all_selected(interrupted: &RunDetails, tables: &[String]) -> bool {
-    interrupted
-        .tables
-        .iter()
-        .all(|progress| progress.complete || tables.contains(&progress.table))
 }
 
 fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_config::{Source, TableSelection};
-use longshore_core::{Error, Result};
+use longshore_core::{Error, Result, range::CursorRange};
 use longshore_protocol::{status::from_status, v1};
 use longshore_state::{NewTablePlan, PartitionProgress, RunDetails, StateStore, TableProgress};
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::session::Session;
+use super::{begin::READ_AGAIN, reading::Reading, session::Session};
 use crate::failure::Failure;
 
 /// A table that is still to be moved in a run.
@@ -60,7 +60,12 @@ pub async fn list_tables(session: &Session, names: Vec<String>) -> Result<Vec<v1
 
 /// A hash of everything that decides what an interrupted run would do. Secrets do not take part: a new password is no new configuration.
 #[must_use]
-pub fn configuration_fingerprint(session: &Session, source: &Source, secrets: &longshore_config::Secrets) -> String {
+pub(super) fn fingerprint(
+    session: &Session,
+    source: &Source,
+    reading: &Reading,
+    secrets: &longshore_config::Secrets,
+) -> String {
     let mut options = serde_json::Value::Object(session.source.spec.options().clone());
     secrets.redact_json(&mut options);
     let destinations: Vec<_> = session
@@ -77,7 +82,11 @@ pub fn configuration_fingerprint(session: &Session, source: &Source, secrets: &l
         .collect();
     let spec = &source.spec;
     let document = serde_json::json!([spec.path, spec.tables, spec.skip_tables, options, destinations]);
-    format!("{:032x}", xxh3_128(document.to_string().as_bytes()))
+    let hash = |document: String| format!("{:032x}", xxh3_128(document.as_bytes()));
+    match reading {
+        Reading::New => hash(document.to_string()),
+        Reading::Again(again) => format!("{READ_AGAIN}{}", hash(serde_json::json!([document, again]).to_string())),
+    }
 }
 
 /// Fixes the run's view: asks the source for the plan of each table that is not complete, and stores the plans that are new.
@@ -104,7 +113,10 @@ pub async fn open_run(
             continue;
         }
         let stored = store.get_state(&hold.sync, name).await?;
-        let state = stored.as_ref().map(longshore_state::StoredState::state).transpose()?;
+        let state = match run.range {
+            Some(_) => None,
+            None => stored.as_ref().map(longshore_state::StoredState::state).transpose()?,
+        };
         let resume = progress.map(|progress| decode_plan(&progress.plan)).transpose()?;
         let revision = progress.map_or_else(
             || stored.map_or(0, |stored| stored.revision),
@@ -115,7 +127,7 @@ pub async fn open_run(
             name: name.clone(),
             state: state.map(Into::into),
             resume,
-            ..v1::TableSelection::default()
+            range: run.range.clone().map(Into::into),
         });
     }
     if selections.is_empty() {
@@ -136,6 +148,9 @@ pub async fn open_run(
     for (name, plan) in matched(&asked, plans)? {
         let progress = partition_progress(&plan, resumed.get(name.as_str()).copied())?;
         let table = plan.table.clone().ok_or_else(|| broken(&name, "it has no table"))?;
+        if run.range.is_some() && plan.completed_state.is_some() {
+            return Err(broken(&name, "a range was to be read, and it would move the cursor").into());
+        }
         let state_revision = revisions.get(&name).copied().unwrap_or(0);
         planned.push(PlannedTable {
             plan,
@@ -164,6 +179,8 @@ pub struct OpeningRun<'a> {
     pub attempt: u32,
     /// The tables selected.
     pub tables: Vec<String>,
+    /// Only these rows; the stored states are left alone.
+    pub range: Option<CursorRange>,
     /// What an earlier attempt has left.
     pub interrupted: Option<&'a RunDetails>,
 }

@@ -7,7 +7,7 @@ use longshore_state::{Holder, StateStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempt::ReadySync, attempts::Attempts, hold::HeldSync, progress::Progress, report::RunReport, session::Session,
+    attempts::Attempts, hold::HeldSync, progress::Progress, reading::Reading, report::RunReport, session::Session,
 };
 use crate::{failure::Failure, plugin_host::PluginHost};
 
@@ -33,51 +33,60 @@ pub struct SyncOutcome {
     pub failure: Option<Failure>,
 }
 
+/// A sync that is held, and what it is to do.
+pub(super) struct Task<'a> {
+    pub(super) source: &'a Source,
+    pub(super) reading: &'a Reading,
+    pub(super) held: &'a HeldSync,
+    pub(super) progress: &'a Progress,
+}
+
 impl Engine<'_> {
     /// Runs one sync to its end, or goes on with its interrupted run. What breaks off for a reason that can pass is attempted again, with new
     /// plugins, while the sync stays held.
-    pub async fn sync(&self, source: &Source, progress: &Progress) -> SyncOutcome {
+    pub async fn sync(&self, source: &Source, reading: &Reading, progress: &Progress) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
         };
-        let outcome = self.attempt_until_done(source, &held, progress).await;
+        let outcome = self
+            .attempt_until_done(&Task {
+                source,
+                reading,
+                held: &held,
+                progress,
+            })
+            .await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
         outcome
     }
 
-    async fn attempt_until_done(&self, source: &Source, held: &HeldSync, progress: &Progress) -> SyncOutcome {
+    async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
         loop {
-            let outcome = self.attempt_once(source, held, progress).await;
+            let outcome = self.attempt_once(task).await;
             let Some(delay) = attempts.delay_after(&outcome) else {
                 return attempts.conclude(outcome);
             };
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
                 () = self.cancel.cancelled() => return attempts.conclude(outcome),
-                () = held.lost.cancelled() => return attempts.conclude(outcome),
+                () = task.held.lost.cancelled() => return attempts.conclude(outcome),
             }
             attempts.broke_off(outcome);
-            progress.begin_anew();
+            task.progress.begin_anew();
         }
     }
 
     /// One attempt with plugins of its own: none of an earlier one is left that could still write.
-    async fn attempt_once(&self, source: &Source, held: &HeldSync, progress: &Progress) -> SyncOutcome {
-        let session = match Session::open(self.host, self.configuration, source).await {
+    async fn attempt_once(&self, task: &Task<'_>) -> SyncOutcome {
+        let session = match Session::open(self.host, self.configuration, task.source).await {
             Ok(session) => session,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };
-        let ready = ReadySync {
-            source,
-            session: &session,
-            held,
-            progress,
-        };
-        let outcome = self.attempt(&ready).await;
+        let outcome = self.attempt(task, &session).await;
         session.close().await;
         outcome
     }

@@ -71,7 +71,7 @@ impl fmt::Display for Timestamp {
 }
 
 impl CursorType {
-    /// Reads a value as a person writes it, in the form that [`CursorValue`] is shown in.
+    /// Reads a value as a person writes it, in the form that [`CursorValue`] is shown in. A date alone is its midnight, in UTC for an instant.
     ///
     /// # Errors
     /// When the text is no value of the type, or says more digits than the type's unit keeps: nothing is rounded.
@@ -98,13 +98,15 @@ impl CursorType {
                 CursorValue::Date(i32::try_from(days).ok()?)
             }
             Self::Timestamp { unit, instant } => {
-                let since_epoch = if instant {
-                    DateTime::parse_from_rfc3339(text)
+                let since_epoch = match text.parse::<NaiveDate>() {
+                    Ok(date) => date.signed_duration_since(NaiveDate::default()),
+                    Err(_) if instant => DateTime::parse_from_rfc3339(text)
                         .ok()?
-                        .signed_duration_since(DateTime::UNIX_EPOCH)
-                } else {
-                    let local: NaiveDateTime = text.replacen(' ', "T", 1).parse().ok()?;
-                    local.signed_duration_since(DateTime::UNIX_EPOCH.naive_utc())
+                        .signed_duration_since(DateTime::UNIX_EPOCH),
+                    Err(_) => {
+                        let local: NaiveDateTime = text.replacen(' ', "T", 1).parse().ok()?;
+                        local.signed_duration_since(DateTime::UNIX_EPOCH.naive_utc())
+                    }
                 };
                 CursorValue::Timestamp(Timestamp {
                     value: in_unit(since_epoch, unit)?,
@@ -125,10 +127,10 @@ impl CursorType {
             Self::Decimal => "a decimal number such as -12.340",
             Self::Date => "a date such as 2026-11-20",
             Self::Timestamp { instant: true, .. } => {
-                "an RFC 3339 time with zone, such as 2026-11-20T10:00:00Z, with no more digits than the column keeps"
+                "an RFC 3339 time with zone, such as 2026-11-20T10:00:00Z, with no more digits than the column keeps, or a date"
             }
             Self::Timestamp { instant: false, .. } => {
-                "a date and time without zone, such as 2026-11-20T10:00:00, with no more digits than the column keeps"
+                "a date and time without zone, such as 2026-11-20T10:00:00, with no more digits than the column keeps, or a date"
             }
             Self::Text => "text",
             Self::Uuid => "a UUID",
