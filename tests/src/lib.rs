@@ -6,6 +6,7 @@
 
 pub mod binaries;
 mod failure;
+pub mod fault_proxy;
 mod longshore;
 pub mod oracle;
 mod postgres;

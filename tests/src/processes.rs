@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 
 use crate::{Context, Result};
 
@@ -21,7 +22,36 @@ pub struct Process {
     pub start_time: u64,
 }
 
+/// What tells a process from every other one since the machine's start, in a form that can be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Its number.
+    pub pid: i32,
+    /// See [`Process::start_time`].
+    pub start_time: u64,
+}
+
+impl ProcessIdentity {
+    /// The process, while it runs.
+    pub fn look_up(self) -> Option<Process> {
+        Process::look_up(self.pid).filter(|process| process.start_time == self.start_time)
+    }
+}
+
 impl Process {
+    /// The process with a number, if it runs.
+    pub fn look_up(pid: i32) -> Option<Self> {
+        process(pid).filter(|process| process.state != 'Z')
+    }
+
+    /// Which process it is.
+    pub fn identity(&self) -> ProcessIdentity {
+        ProcessIdentity {
+            pid: self.pid,
+            start_time: self.start_time,
+        }
+    }
+
     /// The file name of the program.
     pub fn program(&self) -> &str {
         let path = self.command_line.split(' ').next().unwrap_or_default();
@@ -30,7 +60,7 @@ impl Process {
 
     /// Whether this very process still runs. One that has ended and was not collected yet does not.
     pub fn runs(&self) -> bool {
-        process(self.pid).is_some_and(|now| now.start_time == self.start_time && now.state != 'Z')
+        self.identity().look_up().is_some()
     }
 
     /// Sends a signal.

@@ -1,6 +1,9 @@
 //! Configuration documents for the shop.
 
-use crate::{Database, PASSWORD, PROJECT_KEY, REST_API_KEY, SandboxProcess, USER};
+use crate::{
+    Database, PASSWORD, PROJECT_KEY, REST_API_KEY, SandboxProcess, USER,
+    fault_proxy::{FaultProxies, Role},
+};
 
 /// The environment variable with the database's password.
 pub const PASSWORD_VARIABLE: &str = "SHOP_PASSWORD";
@@ -38,6 +41,8 @@ impl Target {
 #[derive(Clone, Debug)]
 pub struct Configuration {
     target: Target,
+    source_plugin: String,
+    destination_plugin: String,
     source_lines: Vec<String>,
     source_options: Vec<String>,
     destination_options: Vec<String>,
@@ -68,6 +73,8 @@ impl Configuration {
         }
         Self {
             target,
+            source_plugin: "postgresql".to_owned(),
+            destination_plugin: "batch".to_owned(),
             source_lines: Vec::new(),
             source_options: source_options.into(),
             destination_options,
@@ -77,6 +84,15 @@ impl Configuration {
     /// The variables that the file refers to, with their values.
     pub fn variables() -> [(&'static str, &'static str); 2] {
         [(PASSWORD_VARIABLE, PASSWORD), (BATCH_KEY_VARIABLE, REST_API_KEY)]
+    }
+
+    /// The same with fault proxies in place of the plugins.
+    #[must_use]
+    pub fn through(mut self, proxies: &FaultProxies) -> Self {
+        let program = |role| format!("{}\n  registry: local", proxies.program(role).display());
+        self.source_plugin = program(Role::Source);
+        self.destination_plugin = program(Role::Destination);
+        self
     }
 
     /// The same with one more line among Longshore's own options of the source, such as `concurrency: 1`.
@@ -103,13 +119,14 @@ impl Configuration {
     /// The file.
     pub fn text(&self) -> String {
         let (table, destination) = (self.target.table(), self.target.destination());
+        let (source_plugin, destination_plugin) = (&self.source_plugin, &self.destination_plugin);
         let source_lines = indented(&self.source_lines, "  ");
         let source_options = indented(&self.source_options, "    ");
         let destination_options = indented(&self.destination_options, "    ");
         format!(
-            "kind: source\nspec:\n  name: {table}\n  path: postgresql\n  tables: [{table}]\n  destinations: [{destination}]\n\
+            "kind: source\nspec:\n  name: {table}\n  path: {source_plugin}\n  tables: [{table}]\n  destinations: [{destination}]\n\
              {source_lines}  spec:\n{source_options}\
-             ---\nkind: destination\nspec:\n  name: {destination}\n  path: batch\n  spec:\n{destination_options}"
+             ---\nkind: destination\nspec:\n  name: {destination}\n  path: {destination_plugin}\n  spec:\n{destination_options}"
         )
     }
 }
