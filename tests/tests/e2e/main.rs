@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
 mod bad_input;
+mod fault_proxy;
 mod generated;
 mod incremental;
 mod interruptions;
+mod kill_matrix;
 mod python_plugins;
 mod readme;
 mod report;
