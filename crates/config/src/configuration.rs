@@ -417,10 +417,6 @@ fn unknown_kind(document: &Document, written: Option<&str>) -> Diagnostic {
 /// Values with a meaning that this version does not have.
 fn reserved(pointer: &str, text: &str) -> Option<(String, String)> {
     let (message, help) = match (pointer, text) {
-        ("/spec/uncertain", "hold") => (
-            "`uncertain: hold` is not available yet",
-            "`resend`, the default, sends rows again of which nobody knows whether they arrived: none is lost, a few may be there twice",
-        ),
         ("/spec/pk_mode", "cq-id-only") => (
             "`pk_mode: cq-id-only` does not exist here: rows carry no `_cq_id` column that could be the key",
             "leave `pk_mode` out: the table's own primary key is used",

@@ -85,6 +85,9 @@ pub enum Uncertain {
     /// Send them again: nothing is lost, a few rows may be there twice.
     #[default]
     Resend,
+    /// Hold them: they are not sent, and go to the ledger of rejects with the rule `uncertain_delivery`, for a person to look at. None is there
+    /// twice; a few may be missing until somebody has looked. Only for tables with a key.
+    Hold,
 }
 
 fn default_concurrency() -> u8 {

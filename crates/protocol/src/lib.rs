@@ -11,6 +11,9 @@ pub mod status;
 /// Version of the contract that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
 
+/// The rule of rejects that hold a row because an earlier attempt may have delivered it; see `WriteOpen.uncertain_rows`.
+pub const UNCERTAIN_DELIVERY: &str = "uncertain_delivery";
+
 /// Generated from `proto/longshore/plugin/v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 pub mod v1 {

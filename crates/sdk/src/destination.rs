@@ -1,5 +1,6 @@
 //! Writing a destination.
 
+mod held;
 mod service;
 mod stream;
 

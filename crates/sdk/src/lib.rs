@@ -28,6 +28,7 @@ pub mod check;
 pub mod destination;
 pub mod harness;
 pub mod incremental;
+mod row_key;
 mod serve;
 pub mod source;
 pub mod table;

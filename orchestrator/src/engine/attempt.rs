@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use longshore_config::Uncertain;
 use longshore_core::Error;
 use longshore_protocol::v1;
 use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
@@ -13,7 +14,7 @@ use super::{
     begin::OpenedRun,
     hold::HeldSync,
     plan::{self, OpeningRun},
-    prepare::prepare,
+    prepare::{check_holding, prepare},
     report::{RunReport, TableReport},
     run::{Engine, SyncOutcome, Task},
     session::Session,
@@ -39,13 +40,11 @@ impl Engine<'_> {
     }
 
     async fn choose_and_begin(&self, task: &Task<'_>, session: &Session) -> Result<(OpenedRun, Vec<String>), Failure> {
-        let Task {
-            source, reading, held, ..
-        } = *task;
+        let Task { source, reading, .. } = *task;
         let selected = self.unless_cancelled(plan::select_tables(session, source)).await?;
         let names = reading.choose(session, selected)?;
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
-        let run = self.begin(held, reading, &fingerprint, &names).await?;
+        let run = self.begin(task, &fingerprint, &names).await?;
         Ok((run, names))
     }
 
@@ -78,6 +77,9 @@ impl Engine<'_> {
         run.warnings
             .extend(planned.iter().flat_map(|table| &table.plan.warnings).cloned());
         let prepared = self.unless_cancelled(prepare(session, &run.run_id, &planned)).await?;
+        if source.spec.uncertain == Uncertain::Hold {
+            check_holding(session, &planned, &prepared)?;
+        }
         run.warnings
             .extend(prepared.iter().flatten().flat_map(|table| &table.warnings).cloned());
         let context = Arc::new(RunContext {
@@ -94,6 +96,7 @@ impl Engine<'_> {
                 .is_some_and(|source| source.resumable),
             max_unacked_bytes: source.spec.max_unacked_bytes.bytes(),
             max_rejects: source.spec.max_rejects,
+            uncertain: source.spec.uncertain,
             progress: progress.clone(),
             cancel: held.lost.child_token(),
         });

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use longshore_config::Uncertain;
 use longshore_core::Error;
-use longshore_state::{NewRun, RunDetails, StartedAttempt, TableProgress, UnixMicros};
+use longshore_protocol::UNCERTAIN_DELIVERY;
+use longshore_state::{NewRun, RunDetails, TableProgress, UnixMicros};
 
-use super::{hold::HeldSync, reading::Reading, run::Engine};
+use super::run::{Engine, Task};
 
 /// What begins the fingerprint of a run that reads a range again, so that such runs are known by it.
 pub(super) const READ_AGAIN: &str = "range:";
@@ -25,15 +27,15 @@ impl Engine<'_> {
     /// `run_interrupted`: a range is to be read again while what is new is half delivered. Those of the store.
     pub(super) async fn begin(
         &self,
-        held: &HeldSync,
-        reading: &Reading,
+        task: &Task<'_>,
         fingerprint: &str,
         tables: &[String],
     ) -> Result<OpenedRun, Error> {
+        let Task { reading, held, .. } = *task;
         let mut warnings = Vec::new();
         if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
             if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
-                return self.go_on(held, interrupted).await;
+                return self.go_on(task, interrupted).await;
             }
             let half_done = rows_half_done(&interrupted);
             let same_purpose = interrupted.run.configuration.starts_with(READ_AGAIN) != reading.moves_cursors();
@@ -60,31 +62,41 @@ impl Engine<'_> {
         })
     }
 
-    async fn go_on(&self, held: &HeldSync, interrupted: RunDetails) -> Result<OpenedRun, Error> {
+    async fn go_on(&self, task: &Task<'_>, interrupted: RunDetails) -> Result<OpenedRun, Error> {
         let run_id = interrupted.run.run_id.clone();
         let started = self
             .store
-            .begin_attempt(&held.hold, &run_id, self.holder.clone(), UnixMicros::now())
+            .begin_attempt(&task.held.hold, &run_id, self.holder.clone(), UnixMicros::now())
             .await?;
-        let uncertain = uncertain_rows(&started);
+        let uncertain = started.uncertain.iter().map(|partition| partition.window).sum();
         tracing::info!(
             run_id,
             attempt = started.number,
             uncertain,
             "going on with the interrupted run"
         );
-        let warnings = (uncertain > 0).then(|| {
-            format!(
-                "at most {uncertain} rows were on their way when the last attempt broke off; they are sent again and may be there twice"
-            )
-        });
         Ok(OpenedRun {
             run_id: run_id.into(),
             attempt: started.number,
             interrupted: Some(interrupted),
-            warnings: warnings.into_iter().collect(),
+            warnings: on_their_way(uncertain, task.source.spec.uncertain)
+                .into_iter()
+                .collect(),
         })
     }
+}
+
+/// What is said of rows that an append target may have.
+fn on_their_way(rows: u64, uncertain: Uncertain) -> Option<String> {
+    let becomes = match uncertain {
+        Uncertain::Resend => "they are sent again and may be there twice".to_owned(),
+        Uncertain::Hold => {
+            format!(
+                "they are held and not sent again; the ledger of rejects names them under the rule {UNCERTAIN_DELIVERY}"
+            )
+        }
+    };
+    (rows > 0).then(|| format!("at most {rows} rows were on their way when the last attempt broke off; {becomes}"))
 }
 
 /// Whether every table that an interrupted run still has to move is selected: one that was dropped since can not be completed.
@@ -99,10 +111,6 @@ fn all_selected(interrupted: &RunDetails, tables: &[String]) -> bool {
 fn rows_half_done(interrupted: &RunDetails) -> u64 {
     let incomplete = interrupted.tables.iter().filter(|table| !table.complete);
     incomplete.map(TableProgress::forwarded).sum()
-}
-
-fn uncertain_rows(started: &StartedAttempt) -> u64 {
-    started.uncertain.iter().map(|partition| partition.window).sum()
 }
 
 fn unfinished(sync: &str, interrupted: &RunDetails, rows: u64) -> Error {

@@ -5,7 +5,7 @@ use longshore_protocol::{status::from_status, v1};
 
 use super::{
     plan::PlannedTable,
-    session::{ConfiguredPlugin, Session, mode_name},
+    session::{ConfiguredPlugin, Session, mode_name, refuse_missing},
 };
 use crate::failure::Failure;
 
@@ -86,6 +86,50 @@ fn check_mode(
         ))
         .with_field("/../write_mode");
         return Err(destination.located(error));
+    }
+    Ok(())
+}
+
+/// `uncertain: hold` needs destinations that can, and rows that come in the same order again: those of a table with a key.
+pub(super) fn check_holding(
+    session: &Session,
+    planned: &[PlannedTable],
+    prepared: &[Vec<v1::PreparedTable>],
+) -> Result<(), Failure> {
+    for (destination, answers) in session.destinations.iter().zip(prepared) {
+        let plugin = &destination.plugin;
+        let able = plugin
+            .description
+            .destination
+            .as_ref()
+            .is_some_and(|destination| destination.hold_uncertain_rows);
+        for (answer, table) in answers
+            .iter()
+            .zip(planned)
+            .filter(|(answer, _)| !answer.redelivery_is_idempotent)
+        {
+            let refused = if !able {
+                refuse_missing(
+                    plugin,
+                    "hold rows that may be there already",
+                    "Use `uncertain: resend`.",
+                )
+            } else if table.table.primary_key.is_empty() {
+                Error::config(
+                    "hold_needs_key",
+                    format!(
+                        "The table {} has no key, so after a crash nobody can tell which of its rows {} may have",
+                        answer.name, plugin.name
+                    ),
+                )
+                .with_remedy("Name a key in the source's options for the table, or use `uncertain: resend`.")
+            } else {
+                continue;
+            };
+            return Err(session
+                .source
+                .located(refused.with_table(&answer.name).with_field("/../uncertain")));
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ mod stream;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use longshore_config::MaxRejects;
+use longshore_config::{MaxRejects, Uncertain};
 use longshore_core::{Error, Scope, retry::RetryPolicy};
 use longshore_protocol::v1;
 use longshore_state::{Hold, PartitionId, PartitionProgress, StateStore};
@@ -27,6 +27,8 @@ pub(super) struct RunContext {
     pub(super) resumable: bool,
     pub(super) max_unacked_bytes: u64,
     pub(super) max_rejects: Option<MaxRejects>,
+    /// What becomes of rows that an append target may have.
+    pub(super) uncertain: Uncertain,
     pub(super) progress: Progress,
     /// The user wants to stop, or the sync is lost.
     pub(super) cancel: CancellationToken,
@@ -60,6 +62,8 @@ pub(super) struct PartitionWork {
     pub(super) position: Vec<u8>,
     /// Rows committed by this and earlier attempts.
     pub(super) forwarded: u64,
+    /// Rows beyond the last commit that an append target may have.
+    pub(super) uncertain: u64,
 }
 
 impl RunContext {
@@ -112,6 +116,7 @@ impl PartitionWork {
             revision: progress.revision,
             position: progress.position.clone(),
             forwarded: progress.forwarded,
+            uncertain: progress.highest_sent_rows.saturating_sub(progress.forwarded),
         }
     }
 }
@@ -150,6 +155,7 @@ pub(super) async fn transfer(
         }
         if table.records_before_sending() {
             let uncertain = context.store.restart_partition(&context.hold, &work.id).await?;
+            work.uncertain = uncertain.window;
             if uncertain.newly_counted > 0 {
                 tracing::warn!(
                     table = &*table.name,

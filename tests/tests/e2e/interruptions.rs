@@ -1,8 +1,11 @@
 //! Kills in the middle of a sync: it goes on by itself when a plugin died, the next one finishes it when Longshore did, no row is missing, and what came
 //! twice was announced.
 
+use std::collections::BTreeSet;
+
 use longshore_tests::{Context, PATIENCE, Result, RunningLongshore, eventually, shop::Target};
 use rustix::process::Signal;
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::{bad_input::exit, report::Report, scene::Scene};
@@ -14,11 +17,16 @@ const ARRIVED: usize = 20_000;
 
 /// A sync of events to a sandbox that takes its time.
 async fn slow_scene() -> Result<Scene> {
+    slow_scene_with("uncertain: resend").await
+}
+
+async fn slow_scene_with(source_line: &str) -> Result<Scene> {
     let scene = Scene::open(20_000, EVENTS).await?;
     // Little on its way at once keeps the source reading for as long as the destination writes.
     let configuration = scene
         .configuration(Target::Events)
-        .with_source_line("max_unacked_bytes: 512 KiB");
+        .with_source_line("max_unacked_bytes: 512 KiB")
+        .with_source_line(source_line);
     scene.configure(Target::Events, &configuration)?;
     scene.sandbox.set_faults(json!([{ "kind": "slow", "ms": 30 }])).await?;
     Ok(scene)
@@ -90,6 +98,60 @@ async fn a_killed_source_loses_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_killed_destination_loses_nothing() -> Result<()> {
     plugin_is_killed("longshore-destination-batch").await
+}
+
+#[tokio::test]
+async fn rows_that_are_held_come_never_twice_and_what_is_missing_is_in_the_ledger() -> Result<()> {
+    let scene = slow_scene_with("uncertain: hold").await?;
+    let running = scene.start_sync(Target::Events)?;
+    let plugin = running.plugin("longshore-destination-batch").await?;
+    mid_sync(&scene).await?;
+    plugin.signal(Signal::KILL)?;
+    let report = Report::of(&running.finish().await?.succeeded()?)?;
+    assert_eq!(
+        (report.status.as_str(), report.attempt),
+        ("completed_with_rejects", 2),
+        "{report:?}"
+    );
+
+    let comparison = scene.compare(Target::Events).await?;
+    assert!(
+        comparison.repeated.is_empty() && comparison.unexpected.is_empty(),
+        "{comparison}"
+    );
+    let listed = scene
+        .longshore
+        .run(["rejects", "list", "--limit", "100000", "--json"])
+        .await?;
+    let listed: Vec<Held> = serde_json::from_value(listed.succeeded()?.json()?).context("the ledger is listed")?;
+    assert!(
+        listed.iter().all(|held| held.rule == "uncertain_delivery"),
+        "{listed:?}"
+    );
+    let held: BTreeSet<String> = listed.into_iter().map(|held| held.key).collect();
+    assert!(
+        !held.is_empty(),
+        "nothing was on its way when the destination was killed"
+    );
+    assert_eq!(
+        (held.len() as u64, report.uncertain),
+        (report.rejects, report.rejects),
+        "{report:?}"
+    );
+    for missing in &comparison.missing {
+        assert!(
+            held.contains(&format!("event_id = {missing}")),
+            "{missing} is lost without a word"
+        );
+    }
+    Ok(())
+}
+
+/// An entry of the ledger.
+#[derive(Debug, Deserialize)]
+struct Held {
+    key: String,
+    rule: String,
 }
 
 #[tokio::test]

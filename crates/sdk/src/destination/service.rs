@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition};
+use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition, held::HeldRows};
 use crate::serve::{
     configured::Configured,
     plugin_service::{Role, parse_spec, spec_schema},
@@ -57,6 +57,8 @@ impl<D: Destination> Role for DestinationRole<D> {
             delete_stale: D::CAPABILITIES.delete_stale,
             read_back: false,
             preview: D::CAPABILITIES.preview,
+            // Every destination written with this SDK does: rows are held before it sees them.
+            hold_uncertain_rows: true,
         });
     }
 
@@ -124,10 +126,12 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
                 "A write stream does not begin with `open`",
             )));
         };
+        let uncertain_rows = open.uncertain_rows;
         let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
         let acks = AckSender::new(sender.clone());
-        let batches = BatchReceiver::new(requests, decoder);
+        let held = HeldRows::new(uncertain_rows, partition.table.primary_key.clone(), acks.clone());
+        let batches = BatchReceiver::new(requests, decoder, held);
         let task = tokio::spawn(async move {
             if let Err(error) = write(destination.as_ref(), partition, batches, acks).await {
                 // Nobody listens any more when Longshore has given the partition up.

@@ -1,7 +1,7 @@
 //! One partition's stream of batches in, and of acks and rejects out.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -19,9 +19,12 @@ use longshore_protocol::{
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use super::held::HeldRows;
+
 /// Where a destination takes one partition's batches from.
 pub struct BatchReceiver {
     requests: Streaming<v1::WriteRequest>,
+    held: HeldRows,
     decoder: Arc<BatchDecoder>,
     received: Arc<AtomicU64>,
 }
@@ -42,6 +45,8 @@ pub struct ReceivedBatch {
     pub sequence: u64,
     /// Its number of rows.
     pub rows: u64,
+    /// Rows at its beginning that are not for the destination.
+    left_out: u64,
     data: Bytes,
     decoder: Arc<BatchDecoder>,
 }
@@ -57,10 +62,16 @@ impl ReceivedBatch {
             .decoder
             .decode(self.data.clone())
             .map_err(|error| broken().with_cause(&error))?;
-        if batch.num_rows() as u64 != self.rows {
+        if batch.num_rows() as u64 != self.left_out + self.rows {
             return Err(broken());
         }
-        Ok(batch)
+        let first = usize::try_from(self.left_out).map_err(|_| broken())?;
+        Ok(batch.slice(first, batch.num_rows() - first))
+    }
+
+    pub(super) fn leave_out(&mut self, rows: u64) {
+        self.left_out += rows;
+        self.rows -= rows;
     }
 
     /// Size of the batch in bytes of Arrow data.
@@ -71,9 +82,10 @@ impl ReceivedBatch {
 }
 
 impl BatchReceiver {
-    pub(crate) fn new(requests: Streaming<v1::WriteRequest>, decoder: BatchDecoder) -> Self {
+    pub(super) fn new(requests: Streaming<v1::WriteRequest>, decoder: BatchDecoder, held: HeldRows) -> Self {
         Self {
             requests,
+            held,
             decoder: Arc::new(decoder),
             received: Arc::default(),
         }
@@ -94,37 +106,44 @@ impl BatchReceiver {
     /// # Errors
     /// When Longshore has given the partition up, or the stream is broken: nothing more is to be sent.
     pub async fn next(&mut self) -> Result<Option<Received>> {
-        let Some(message) = self
-            .requests
-            .message()
-            .await
-            .map_err(|status| status::from_status(&status))?
-        else {
-            return Ok(None);
-        };
-        match message.request {
-            Some(Request::Batch(batch)) => {
-                let previous = self.received.fetch_add(1, Ordering::Relaxed);
-                if batch.sequence != previous + 1 {
+        loop {
+            let message = self.requests.message().await;
+            let Some(message) = message.map_err(|status| status::from_status(&status))? else {
+                return Ok(None);
+            };
+            match message.request {
+                Some(Request::Batch(batch)) => {
+                    let batch = self.in_sequence(batch)?;
+                    if let Some(batch) = self.held.keep_from(batch).await? {
+                        return Ok(Some(Received::Batch(batch)));
+                    }
+                }
+                Some(Request::Barrier(barrier)) => return Ok(Some(Received::Barrier(barrier.sequence))),
+                Some(Request::Open(_)) | None => {
                     return Err(Error::protocol(
-                        "sequence_broken",
-                        format!("Batch {} came after batch {previous}", batch.sequence),
+                        "write_broken",
+                        "A write stream was opened twice or held an empty message",
                     ));
                 }
-                let decoder = Arc::clone(&self.decoder);
-                Ok(Some(Received::Batch(ReceivedBatch {
-                    sequence: batch.sequence,
-                    rows: batch.rows,
-                    data: batch.data,
-                    decoder,
-                })))
             }
-            Some(Request::Barrier(barrier)) => Ok(Some(Received::Barrier(barrier.sequence))),
-            Some(Request::Open(_)) | None => Err(Error::protocol(
-                "write_broken",
-                "A write stream was opened twice or held an empty message",
-            )),
         }
+    }
+
+    fn in_sequence(&self, batch: v1::RecordBatch) -> Result<ReceivedBatch> {
+        let previous = self.received.fetch_add(1, Ordering::Relaxed);
+        if batch.sequence != previous + 1 {
+            return Err(Error::protocol(
+                "sequence_broken",
+                format!("Batch {} came after batch {previous}", batch.sequence),
+            ));
+        }
+        Ok(ReceivedBatch {
+            sequence: batch.sequence,
+            rows: batch.rows,
+            left_out: 0,
+            data: batch.data,
+            decoder: Arc::clone(&self.decoder),
+        })
     }
 }
 
@@ -152,6 +171,8 @@ pub struct Reject {
 pub struct AckSender {
     sender: mpsc::Sender<Result<v1::WriteResponse, Status>>,
     acked: Arc<AtomicU64>,
+    /// The batch whose first rows are held, and how many: a stream has one at most.
+    held: Arc<OnceLock<(u64, u64)>>,
 }
 
 impl AckSender {
@@ -159,7 +180,22 @@ impl AckSender {
         Self {
             sender,
             acked: Arc::default(),
+            held: Arc::default(),
         }
+    }
+
+    /// Rows of this batch are held and rejected already: they count with its ack, and its rows are numbered behind them.
+    pub(super) fn count_held(&self, sequence: u64, rows: u64) {
+        self.held
+            .set((sequence, rows))
+            .expect("held rows are the beginning of a stream, so one batch at most is held in part");
+    }
+
+    fn held_in(&self, sequence: u64) -> u64 {
+        self.held
+            .get()
+            .filter(|(batch, _)| *batch == sequence)
+            .map_or(0, |(_, rows)| *rows)
     }
 
     pub(crate) fn acked(&self) -> u64 {
@@ -187,7 +223,7 @@ impl AckSender {
         self.send(Response::Ack(v1::Ack {
             sequence,
             delivered,
-            rejected,
+            rejected: rejected + self.held_in(sequence),
             filtered,
             uncertain,
         }))
@@ -210,7 +246,14 @@ impl AckSender {
     ///
     /// # Errors
     /// When Longshore does not listen any more.
-    pub async fn reject(&self, rejects: Vec<Reject>) -> Result<()> {
+    pub async fn reject(&self, mut rejects: Vec<Reject>) -> Result<()> {
+        for reject in &mut rejects {
+            reject.row += self.held_in(reject.sequence);
+        }
+        self.send_rejects(rejects).await
+    }
+
+    pub(super) async fn send_rejects(&self, rejects: Vec<Reject>) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }

@@ -104,12 +104,27 @@ impl DestinationHarness {
     /// # Errors
     /// What the destination says, and `contract_broken`.
     pub async fn write(&self, table: Table, write_mode: WriteMode, batches: &[RecordBatch]) -> Result<Written> {
+        self.write_after_a_crash(table, write_mode, batches, 0).await
+    }
+
+    /// As [`Self::write`], where the first rows may have been delivered by an attempt that broke off and are to be held.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_after_a_crash(
+        &self,
+        table: Table,
+        write_mode: WriteMode,
+        batches: &[RecordBatch],
+        uncertain_rows: u64,
+    ) -> Result<Written> {
         let open = v1::WriteOpen {
             run_id: "harness".to_owned(),
             table: Some(table.try_into()?),
             partition_id: "harness".to_owned(),
             write_mode: v1::WriteMode::from(write_mode).into(),
             max_message_bytes: MAX_MESSAGE_BYTES,
+            uncertain_rows,
         };
         let mut flow = PartitionFlow::new(1);
         let mut requests = vec![write_request::Request::Open(open)];

@@ -4,7 +4,6 @@ use arrow::{
     array::{Array as _, RecordBatch},
     compute::concat_batches,
     datatypes::SchemaRef,
-    util::display::array_value_to_string,
 };
 use longshore_core::{
     balance::SourceCounts,
@@ -20,6 +19,8 @@ use longshore_protocol::{
 };
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
+
+use crate::row_key::key_of_row;
 
 /// Where a source writes one partition to.
 pub struct PartitionWriter {
@@ -276,16 +277,7 @@ impl PartitionWriter {
     }
 
     fn row_too_large(&self, row: &RecordBatch, bytes: usize) -> Error {
-        let key: Vec<String> = self
-            .key
-            .iter()
-            .filter_map(|name| {
-                Some(format!(
-                    "{name} = {}",
-                    array_value_to_string(row.column_by_name(name)?, 0).ok()?
-                ))
-            })
-            .collect();
+        let key = key_of_row(row, 0, &self.key);
         let largest = row
             .columns()
             .iter()
@@ -295,7 +287,7 @@ impl PartitionWriter {
         let which = if key.is_empty() {
             format!("row number {} of the partition", self.counts.emitted + 1)
         } else {
-            key.join(", ")
+            key
         };
         Error::source(
             "row_too_large",

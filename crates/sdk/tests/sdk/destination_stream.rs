@@ -119,3 +119,45 @@ async fn preparing_another_number_of_tables_and_undeclared_abilities_are_errors(
         "not_declared"
     );
 }
+
+#[tokio::test]
+async fn rows_that_may_be_there_already_are_held_and_named() {
+    let batches = [batch(), batch(), batch()];
+    for (uncertain, rejected) in [
+        (0, vec![]),
+        (3, vec![(1, 0), (1, 1), (2, 0)]),
+        (4, vec![(1, 0), (1, 1), (2, 0), (2, 1)]),
+    ] {
+        let table = Table {
+            primary_key: vec!["id".to_owned()],
+            ..Table::new("t", batch().schema())
+        };
+        let destination = misbehaved(Behaviour::Ack).await;
+        let written = destination
+            .write_after_a_crash(table, WriteMode::Append, &batches, uncertain)
+            .await
+            .unwrap();
+        assert_eq!(
+            (written.counts.rejected, written.counts.delivered),
+            (uncertain, 6 - uncertain)
+        );
+        let places: Vec<(u64, u64)> = written
+            .rejects
+            .iter()
+            .map(|reject| (reject.sequence, reject.row))
+            .collect();
+        assert_eq!(places, rejected);
+        assert!(
+            written
+                .rejects
+                .iter()
+                .all(|reject| reject.whole_row && reject.rule == "uncertain_delivery")
+        );
+        assert!(
+            written
+                .rejects
+                .iter()
+                .all(|reject| reject.key == format!("id = {}", reject.row + 1))
+        );
+    }
+}

@@ -215,6 +215,7 @@ pub(crate) async fn open_write_stream(
         partition_id: "all".to_owned(),
         write_mode: v1::WriteMode::Append.into(),
         max_message_bytes: 0,
+        ..v1::WriteOpen::default()
     };
     let (requests, stream) = mpsc::channel(1);
     let request = Some(write_request::Request::Open(open));

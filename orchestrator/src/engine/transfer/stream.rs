@@ -9,6 +9,7 @@ use futures_util::{
     StreamExt as _,
     stream::{BoxStream, SelectAll, select_all},
 };
+use longshore_config::Uncertain;
 use longshore_core::{
     Error,
     balance::DestinationCounts,
@@ -155,6 +156,10 @@ impl<'a> PartitionStream<'a> {
                 partition_id: self.work.partition.id.clone(),
                 write_mode: destination.write_mode.into(),
                 max_message_bytes: limits::MAX_MESSAGE_BYTES as u64,
+                uncertain_rows: match self.context.uncertain {
+                    Uncertain::Hold if !destination.redelivery_is_idempotent => self.work.uncertain,
+                    Uncertain::Hold | Uncertain::Resend => 0,
+                },
             };
             let (requests, queue) = mpsc::channel(QUEUE);
             let message = v1::WriteRequest {
