@@ -1,41 +1,24 @@
-//! Options of incremental reading that every database source has, under the same names and with the same meaning.
+//! Incremental reading, as far as it is the same for every database: options under the same names and with the same meaning, checks of the stored cursor, the
+//! arithmetic of the window that is read again, what checkpoints and plans keep.
+//!
+//! Everything here is pure; what a database alone knows (SQL, types, transactions) stays in its plugin.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod columns;
+mod cursor_column;
+mod duration;
+mod options;
+mod overlap;
+mod seen;
+mod server_clock;
+mod stored;
+mod window;
 
-/// What to do with rows whose cursor column is NULL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NullCursor {
-    /// Stop before anything is sent, with the number of such rows.
-    #[default]
-    Error,
-    /// Deliver them in every run.
-    Include,
-    /// Leave them out and count them as filtered.
-    Skip,
-}
-
-/// Where the first run of a table begins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", untagged)]
-pub enum StartFrom {
-    /// `beginning` or `now`.
-    Named(NamedStart),
-    /// A value of the cursor column's type; rows with exactly this value are delivered.
-    Value(String),
-    /// Not given: the beginning.
-    #[default]
-    #[serde(skip)]
-    Unset,
-}
-
-/// Starting points that have a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NamedStart {
-    /// All rows.
-    Beginning,
-    /// Only rows that appear or change after the first run has begun.
-    Now,
-}
+pub use columns::{Columns, nearest};
+pub use cursor_column::CursorColumn;
+pub use duration::Span;
+pub use options::{NamedStart, NullCursor, ReadOptions, StartFrom, options_pointer};
+pub use overlap::Overlap;
+pub use seen::SeenRows;
+pub use server_clock::ServerClock;
+pub use stored::{descriptor_of, read_descriptor, read_source_state, source_state_of};
+pub use window::{before, fits, greater, lesser};

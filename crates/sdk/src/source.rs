@@ -1,5 +1,6 @@
 //! Writing a source.
 
+mod open_runs;
 mod service;
 mod writer;
 
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{check::Check, table::Table};
 
+pub use open_runs::OpenRuns;
 pub(crate) use service::SourceRole;
 pub use writer::PartitionWriter;
 

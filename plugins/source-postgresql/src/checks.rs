@@ -1,6 +1,9 @@
 //! The connection test: what was tried, how it went, and what to do about it.
 
-use longshore_sdk::{incremental::NullCursor, prelude::*};
+use longshore_sdk::{
+    incremental::{CursorColumn, NullCursor, Overlap},
+    prelude::*,
+};
 
 use crate::{
     catalog::{self, Kind, Relation},
@@ -184,15 +187,21 @@ async fn readable(session: &Session, spec: &Spec, table: &str) -> Result<Relatio
 }
 
 async fn check_cursor(session: &Session, spec: &Spec, relation: &Relation, cursor: &str, name: &str) -> Result<Check> {
-    let cursor = plan::cursor_column(relation, cursor)?;
+    let (cursor, cursor_type) = plan::cursor_column(relation, cursor)?;
+    let options = spec.options(&relation.shown).read;
+    Overlap::distance(
+        options.overlap,
+        spec.overlap,
+        &plan::described(relation, cursor, cursor_type),
+    )?;
     let nulls = if cursor.not_null {
         0
     } else {
         probe::null_cursors(session, spec, relation, cursor).await?
     };
     if nulls > 0 {
-        return Ok(match spec.options(&relation.shown).null_cursor {
-            NullCursor::Error => return Err(plan::null_cursors(relation, cursor, nulls)),
+        return Ok(match options.null_cursor {
+            NullCursor::Error => return Err(CursorColumn::null_values(&relation.shown, &cursor.name, nulls)),
             NullCursor::Include => Check::warning(
                 name,
                 format!("{nulls} rows without a value are delivered in every run"),

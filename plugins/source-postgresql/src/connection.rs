@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{incremental::Span, prelude::*};
 use tokio::sync::oneshot;
 use tokio_postgres::{Client, Config, config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     errors::{from_postgres, snapshot_gone, timed_out},
     names::{literal, quoted},
-    spec::{Span, Spec, SslMode},
+    spec::{Spec, SslMode},
     tls,
 };
 

@@ -25,12 +25,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use longshore_sdk::{core::fingerprints::Fingerprints, prelude::*};
+use longshore_sdk::{core::fingerprints::Fingerprints, incremental::ReadOptions, prelude::*, source::OpenRuns};
 
 use crate::{
     connection::Connector,
     plan::Planning,
-    run::{Run, RunTable, Runs},
+    run::{Run, RunTable},
     snapshot::Snapshot,
     source_state::SourceState,
     spec::Spec,
@@ -40,7 +40,7 @@ use crate::{
 pub struct PostgreSql {
     spec: Spec,
     connector: Connector,
-    runs: Runs,
+    runs: OpenRuns<Run>,
 }
 
 impl Source for PostgreSql {
@@ -59,7 +59,7 @@ impl Source for PostgreSql {
         Ok(Self {
             connector: Connector::new(&spec)?,
             spec,
-            runs: Runs::default(),
+            runs: OpenRuns::default(),
         })
     }
 
@@ -100,7 +100,7 @@ impl Source for PostgreSql {
         for name in self.spec.table_options.keys().filter(|name| !selected(name)) {
             // Anything else that is wrong with a table that is not read is its own run's matter.
             match catalog::relation(&holder, &self.spec, name).await {
-                Err(error) if error.code == "table_not_found" => return Err(plan::options_of_nothing(name, &error)),
+                Err(error) if error.code == "table_not_found" => return Err(ReadOptions::of_nothing(name, &error)),
                 Ok(_) | Err(_) => {}
             }
         }

@@ -1,39 +1,13 @@
 //! Positions in the order that a partition is read in: from the wire to lossless values, and from values to SQL constants.
 
-use longshore_sdk::{
-    core::cursor::{CursorType, Sign, Timestamp},
-    prelude::*,
-};
-use serde::{Deserialize, Serialize};
-
 use crate::{
     decode::{date_since_1970, timestamp_since_1970},
     names::literal,
 };
-
-/// Where a partition's reader is: everything up to this cursor and key was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Position {
-    pub(crate) cursor: CursorValue,
-    /// Values of the key columns, in their order; `None` is NULL.
-    pub(crate) key: Vec<Option<CursorValue>>,
-}
-
-impl Position {
-    /// Reads a checkpoint's position.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            Error::protocol("position_unreadable", "The position of a checkpoint can not be read").with_cause(&error)
-        })
-    }
-
-    /// The form that a checkpoint keeps.
-    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self)
-            .map_err(|error| Error::internal("position_unwritable", "A position can not be written").with_cause(&error))
-    }
-}
+use longshore_sdk::{
+    core::cursor::{CursorType, Sign, Timestamp},
+    prelude::*,
+};
 
 /// A value from its type's binary form. Decimals come as the server's text.
 ///
@@ -222,14 +196,5 @@ mod tests {
         let equal = |a: &str, b: &str| same(CursorType::Decimal, a.as_bytes(), b.as_bytes());
         assert!(equal("1.0", "1.00") && equal("100", "100.0") && equal("0", "0.00"));
         assert!(!equal("10", "1") && !equal("1.01", "1.1") && !equal("100", "1"));
-    }
-
-    #[test]
-    fn a_position_survives_a_checkpoint() {
-        let position = Position {
-            cursor: timestamp(i64::MIN + 1, true),
-            key: vec![None, Some(CursorValue::Text("ü\0".to_owned()))],
-        };
-        assert_eq!(Position::from_bytes(&position.to_bytes().unwrap()).unwrap(), position);
     }
 }

@@ -1,11 +1,8 @@
 //! The conditions that select a partition's rows.
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{core::Position, prelude::*};
 
-use crate::{
-    catalog::Column,
-    position::{Position, constant},
-};
+use crate::{catalog::Column, position::constant};
 
 /// Which of the rows that a snapshot sees were written by transactions from `first` on.
 ///

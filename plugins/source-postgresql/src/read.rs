@@ -8,7 +8,8 @@ use longshore_sdk::{
         array::{ArrayRef, RecordBatch},
         datatypes::SchemaRef,
     },
-    core::fingerprints::Fingerprints,
+    core::Position,
+    incremental::{SeenRows, read_descriptor},
     prelude::*,
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -17,7 +18,7 @@ use crate::{
     connection::{Connector, Session},
     decode::{ColumnDecoder, RowSpans, decoder, split_header},
     errors::{from_postgres, of_partition, snapshot_gone},
-    position::{Position, same, value_of},
+    position::{same, value_of},
     run::{Run, RunTable},
     statement::{Moved, Order, Request, Statement, statement},
     work::Work,
@@ -33,7 +34,7 @@ pub(crate) async fn read(
 ) -> Result<()> {
     let scoped = |error: Error| of_partition(error, &partition.table);
     output.start(Arc::clone(&table.schema)).await?;
-    let work = Work::from_descriptor(&partition.partition.descriptor)?;
+    let work: Work = read_descriptor(&partition.partition.descriptor)?;
     if run.holder.is_closed() {
         return Err(scoped(snapshot_gone()));
     }
@@ -97,8 +98,7 @@ struct Reader<'a> {
     names: Vec<&'a str>,
     statement: Statement,
     decoders: Vec<Box<dyn ColumnDecoder>>,
-    seen: Fingerprints,
-    baseline: bool,
+    seen: SeenRows,
     rows_in_batch: usize,
     bytes_in_batch: usize,
     /// Rows fetched so far.
@@ -122,13 +122,12 @@ impl<'a> Reader<'a> {
                 .map(|column| decoder(&column.representation))
                 .collect(),
             seen: if statement.order.is_some() {
-                table.seen.clone()
+                SeenRows::new(table.seen.clone(), baseline)
             } else {
-                Fingerprints::default()
+                SeenRows::default()
             },
             last: vec![None; statement.order.as_ref().map_or(0, |order| order.parts.len())],
             statement,
-            baseline,
             rows_in_batch: 0,
             bytes_in_batch: 0,
             rows: 0,
@@ -203,23 +202,9 @@ impl<'a> Reader<'a> {
             .statement
             .again
             .is_some_and(|column| spans.field(row, column) == Some(&[1]));
-        if !again && self.seen.is_empty() && !self.baseline {
-            return true;
-        }
         // Without the number of fields in front: runs differ in the columns that only the reader needs.
-        let fingerprint = xxh3_64(&row[2..spans.end_of(self.decoders.len() - 1)]);
-        if again {
-            output.fingerprint(fingerprint);
-        }
-        if self.baseline {
-            output.filtered(1);
-            return false;
-        }
-        if self.seen.take(fingerprint) {
-            output.deduplicated(1);
-            return false;
-        }
-        true
+        let fingerprint = || xxh3_64(&row[2..spans.end_of(self.decoders.len() - 1)]);
+        self.seen.is_new(again, fingerprint, output)
     }
 
     /// A batch is full: `row` is its last row.

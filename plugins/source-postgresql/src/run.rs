@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, prelude::*};
+use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints};
 
 use crate::{
     catalog::{Column, Relation},
@@ -43,32 +43,5 @@ impl RunTable {
         }
         let mut chosen = self.moved_by.lock().unwrap_or_else(PoisonError::into_inner);
         chosen.get_or_insert_with(|| partition.to_owned()) == partition
-    }
-}
-
-/// The open runs of a process.
-#[derive(Default)]
-pub(crate) struct Runs(Mutex<HashMap<String, Arc<Run>>>);
-
-impl Runs {
-    pub(crate) fn open(&self, run_id: &str, run: Run) {
-        self.lock().insert(run_id.to_owned(), Arc::new(run));
-    }
-
-    pub(crate) fn close(&self, run_id: &str) {
-        self.lock().remove(run_id);
-    }
-
-    /// # Errors
-    /// `run_not_open`.
-    pub(crate) fn get(&self, run_id: &str) -> Result<Arc<Run>> {
-        self.lock().get(run_id).cloned().ok_or_else(|| {
-            // Another process had it open: the run has to be opened again.
-            Error::source("run_not_open", format!("Run {run_id} is not open here")).retryable()
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Run>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,10 +2,7 @@
 
 use std::time::SystemTime;
 
-use longshore_sdk::{
-    core::cursor::{CursorType, TimeUnit, Timestamp},
-    prelude::*,
-};
+use longshore_sdk::{core::cursor::CursorType, incremental::ServerClock, prelude::*};
 
 use crate::{connection::Session, errors::from_postgres};
 
@@ -18,10 +15,8 @@ pub(crate) struct Snapshot {
     pub(crate) xmin: u64,
     /// No transaction from here on is seen. 64 bits.
     pub(crate) xmax: u64,
-    /// The server's clock, in microseconds since 1970 UTC.
-    pub(crate) clock: i64,
-    /// The server's clock in the time zone that it gives its users by default.
-    pub(crate) local_clock: i64,
+    /// The server's clock, in UTC and in the time zone that it gives its users by default.
+    pub(crate) clock: ServerClock,
     /// When the oldest open transaction that this user may see began, in microseconds since 1970 UTC.
     pub(crate) oldest_transaction: Option<i64>,
     /// Identifies the cluster; `None` when the user may not see it.
@@ -64,8 +59,10 @@ impl Snapshot {
             id: row.get(0),
             xmin: whole(row.get(1)),
             xmax: whole(row.get(2)),
-            clock: microseconds(row.get(3)),
-            local_clock: microseconds(row.get(4)),
+            clock: ServerClock {
+                at: microseconds(row.get(3)),
+                local: microseconds(row.get(4)),
+            },
             oldest_transaction: oldest.map(microseconds),
             system_identifier,
             timeline,
@@ -73,40 +70,9 @@ impl Snapshot {
         })
     }
 
-    /// The clock as a value of a cursor's type; `None` for types that know no time.
-    ///
-    /// A local time could be UTC or the server's own zone: the earlier of the two, so that nothing that is not yet past is taken for past.
-    pub(crate) fn clock_as(&self, cursor_type: CursorType) -> Option<CursorValue> {
-        self.moment_as(cursor_type, self.clock)
-    }
-
-    /// As [`Self::clock_as`], `microseconds` before the clock.
-    pub(crate) fn before_clock(&self, cursor_type: CursorType, microseconds: i64) -> Option<CursorValue> {
-        self.moment_as(cursor_type, self.clock.saturating_sub(microseconds))
-    }
-
     /// When the oldest open transaction began, as a value of a cursor's type.
     pub(crate) fn oldest_transaction_as(&self, cursor_type: CursorType) -> Option<CursorValue> {
-        self.moment_as(cursor_type, self.oldest_transaction?)
-    }
-
-    fn moment_as(&self, cursor_type: CursorType, instant: i64) -> Option<CursorValue> {
-        const DAY: i64 = 86_400_000_000;
-        let zone = self.local_clock.saturating_sub(self.clock).min(0);
-        let local = instant.saturating_add(zone);
-        let timestamp = |value, instant| {
-            CursorValue::Timestamp(Timestamp {
-                value,
-                unit: TimeUnit::Microsecond,
-                instant,
-            })
-        };
-        match cursor_type {
-            CursorType::Timestamp { instant: true, .. } => Some(timestamp(instant, true)),
-            CursorType::Timestamp { instant: false, .. } => Some(timestamp(local, false)),
-            CursorType::Date => i32::try_from(local.div_euclid(DAY)).ok().map(CursorValue::Date),
-            _ => None,
-        }
+        self.clock.moment(cursor_type, self.oldest_transaction?)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the source remembers of a table between runs, besides the cursor.
 
-use longshore_sdk::{core::cursor::CursorType, prelude::*};
+use longshore_sdk::{
+    incremental::{read_source_state, source_state_of},
+    prelude::*,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Snapshot;
@@ -41,18 +44,13 @@ impl SourceState {
         if state.source_state.is_empty() {
             return Ok(None);
         }
-        let Document::V1(found) = serde_json::from_str(&state.source_state).map_err(|error| {
-            Error::source("state_unreadable", "The source's part of the stored state can not be read")
-                .with_remedy("Use the version of Longshore that wrote it, or `longshore state reset` to read the table from its beginning.")
-                .with_cause(&error)
-        })?;
+        let Document::V1(found) = read_source_state(&state.source_state)?;
         Ok(Some(found).filter(|found| found.cursor == state.cursor))
     }
 
     /// The JSON to store.
     pub(crate) fn to_text(&self) -> Result<String> {
-        serde_json::to_string(&Document::V1(self.clone()))
-            .map_err(|error| Error::internal("state_unwritable", "The state can not be written").with_cause(&error))
+        source_state_of(&Document::V1(self.clone()))
     }
 
     /// Why transaction numbers of this state mean nothing to the server that is read now, if so.
@@ -73,54 +71,6 @@ impl SourceState {
     }
 }
 
-/// A cursor `distance` units of its type before another: microseconds for dates and times, units for integers. `None` when the type knows no distance.
-pub(crate) fn before(cursor: &CursorValue, distance: i64) -> Option<CursorValue> {
-    const DAY: i64 = 86_400_000_000;
-    Some(match cursor {
-        CursorValue::Int(value) => CursorValue::Int(value.saturating_sub(distance)),
-        CursorValue::Date(days) => {
-            // Whole days, and at least one: more rows of the same day may come.
-            let back = distance.saturating_add(DAY - 1).div_euclid(DAY).max(1);
-            CursorValue::Date(days.saturating_sub(i32::try_from(back).unwrap_or(i32::MAX)))
-        }
-        CursorValue::Timestamp(at) => {
-            let units = i128::from(distance) * i128::from(at.unit.per_second()) / 1_000_000;
-            let value = (i128::from(at.value) - units).max(i128::from(i64::MIN) + 1);
-            CursorValue::Timestamp(longshore_sdk::core::cursor::Timestamp {
-                value: i64::try_from(value).unwrap_or(i64::MIN + 1),
-                ..*at
-            })
-        }
-        CursorValue::Infinity(_) => cursor.clone(),
-        _ => return None,
-    })
-}
-
-/// The lesser of two cursors where an order is known, otherwise the first.
-pub(crate) fn lesser(a: CursorValue, b: Option<CursorValue>) -> CursorValue {
-    match b {
-        Some(b) if b.compare(&a) == Some(std::cmp::Ordering::Less) => b,
-        _ => a,
-    }
-}
-
-/// The greater of two cursors where an order is known, otherwise the first.
-pub(crate) fn greater(a: CursorValue, b: Option<CursorValue>) -> CursorValue {
-    match b {
-        Some(b) if b.compare(&a) == Some(std::cmp::Ordering::Greater) => b,
-        _ => a,
-    }
-}
-
-/// Whether a stored cursor can be compared with a column of this type.
-pub(crate) fn fits(cursor: &CursorValue, cursor_type: CursorType) -> bool {
-    match (cursor.cursor_type(), cursor_type) {
-        (None, CursorType::Date | CursorType::Timestamp { .. }) => true,
-        (Some(CursorType::Timestamp { instant: a, .. }), CursorType::Timestamp { instant: b, .. }) => a == b,
-        (found, wanted) => found == Some(wanted),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use longshore_sdk::core::cursor::{Sign, TimeUnit, Timestamp};
@@ -133,43 +83,6 @@ mod tests {
             unit: TimeUnit::Microsecond,
             instant: true,
         })
-    }
-
-    #[test]
-    fn a_date_goes_back_by_whole_days_and_at_least_one() {
-        assert_eq!(before(&CursorValue::Date(10), 0), Some(CursorValue::Date(9)));
-        assert_eq!(before(&CursorValue::Date(10), 600_000_000), Some(CursorValue::Date(9)));
-        assert_eq!(
-            before(&CursorValue::Date(10), 86_400_000_001),
-            Some(CursorValue::Date(8))
-        );
-    }
-
-    #[test]
-    fn going_back_stops_at_the_types_end() {
-        assert_eq!(
-            before(&CursorValue::Int(i64::MIN + 1), 5),
-            Some(CursorValue::Int(i64::MIN))
-        );
-        assert_eq!(before(&at(i64::MIN + 2), i64::MAX), Some(at(i64::MIN + 1)));
-        assert_eq!(before(&CursorValue::Text("a".to_owned()), 1), None);
-    }
-
-    #[test]
-    fn a_stored_cursor_fits_only_its_own_type() {
-        let instant = CursorType::Timestamp {
-            unit: TimeUnit::Microsecond,
-            instant: true,
-        };
-        let local = CursorType::Timestamp {
-            unit: TimeUnit::Microsecond,
-            instant: false,
-        };
-        assert!(fits(&at(1), instant) && !fits(&at(1), local) && !fits(&at(1), CursorType::Int));
-        assert!(
-            fits(&CursorValue::Infinity(Sign::Positive), CursorType::Date)
-                && !fits(&CursorValue::Infinity(Sign::Positive), CursorType::Int)
-        );
     }
 
     #[test]

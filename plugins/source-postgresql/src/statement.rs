@@ -1,10 +1,13 @@
 //! The statement that reads a partition, and what its columns are for.
 
-use longshore_sdk::{core::cursor::CursorType, prelude::*};
+use longshore_sdk::{
+    core::{Position, cursor::CursorType},
+    prelude::*,
+};
 
 use crate::{
     catalog::{Column, Relation},
-    position::{Position, constant},
+    position::constant,
     predicate::{WrittenSince, after},
     probe::cursor_expression,
     snapshot::Snapshot,
@@ -263,5 +266,5 @@ fn select(expressions: &[String], from: &str, mut conditions: Vec<String>, filte
 fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
     relation
         .column(name)
-        .ok_or_else(|| relation.column_missing(name, "cursor_column_missing"))
+        .ok_or_else(|| relation.columns().cursor_missing(name))
 }

@@ -1,6 +1,6 @@
 //! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{incremental::descriptor_of, prelude::*};
 use serde::{Deserialize, Serialize};
 
 /// A partition's descriptor.
@@ -96,27 +96,10 @@ pub(crate) struct Pages {
 }
 
 impl Work {
-    pub(crate) fn from_descriptor(text: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| {
-            Error::protocol(
-                "descriptor_unreadable",
-                "The descriptor of a partition can not be read; another version of the plugin wrote it",
-            )
-            .with_cause(&error)
-        })
-    }
-
     pub(crate) fn into_partition(self, id: impl Into<String>, estimated_rows: Option<u64>) -> Result<Partition> {
-        let descriptor = serde_json::to_string(&self).map_err(|error| {
-            Error::internal(
-                "descriptor_unwritable",
-                "The descriptor of a partition can not be written",
-            )
-            .with_cause(&error)
-        })?;
         Ok(Partition {
             id: id.into(),
-            descriptor,
+            descriptor: descriptor_of(&self)?,
             estimated_rows,
         })
     }

@@ -3,6 +3,7 @@
 use longshore_sdk::{
     arrow::datatypes::Field,
     core::cursor::{CursorType, TimeUnit},
+    incremental::CursorColumn,
 };
 
 use super::types::{SourceType, oid};
@@ -71,15 +72,6 @@ impl Column {
 
     /// How likely the column is meant as a cursor: the lower, the likelier.
     pub(crate) fn cursor_rank(&self) -> Option<u8> {
-        let by_name = ["updated", "modified", "changed"]
-            .iter()
-            .any(|word| self.name.to_lowercase().contains(word));
-        match self.cursor_type()? {
-            CursorType::Timestamp { .. } => Some(if by_name { 0 } else { 1 }),
-            CursorType::Date => Some(2),
-            CursorType::Int => Some(3),
-            CursorType::Decimal => Some(4),
-            CursorType::Text | CursorType::Uuid | CursorType::Binary | CursorType::Uint => None,
-        }
+        CursorColumn::rank(&self.name, self.cursor_type()?)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{incremental::nearest, prelude::*};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
-    Column, Heap, Kind, Relation, nearest, parse_name, statements,
+    Column, Heap, Kind, Relation, parse_name, statements,
     types::{SourceType, TypeCatalog},
 };
 use crate::{
@@ -22,7 +22,7 @@ pub(crate) async fn list(session: &Session, spec: &Spec) -> Result<Vec<Relation>
         .collect();
     let mut relations = load(session, spec, &oids).await?;
     for (name, options) in &spec.table_options {
-        if let Some(query) = &options.query {
+        if let Some(query) = &options.read.query {
             relations.retain(|relation| relation.shown != *name);
             relations.push(describe_query(session, spec, name, query).await?);
         }
@@ -36,7 +36,7 @@ pub(crate) async fn list(session: &Session, spec: &Spec) -> Result<Vec<Relation>
 /// # Errors
 /// `table_not_found`, with the nearest name.
 pub(crate) async fn relation(session: &Session, spec: &Spec, table: &str) -> Result<Relation> {
-    if let Some(query) = &spec.options(table).query {
+    if let Some(query) = &spec.options(table).read.query {
         return describe_query(session, spec, table, query).await;
     }
     let name = parse_name(spec, table)?;
@@ -174,9 +174,9 @@ fn add_leaves(relation: &mut Relation, leaves: &[Leaf], row_security: bool) {
 
 fn apply_options(relation: &mut Relation, spec: &Spec) {
     let options = spec.options(&relation.shown);
-    if !options.primary_key.is_empty() {
-        relation.key_is_unique = relation.key_is_unique && relation.key == options.primary_key;
-        relation.key = options.primary_key;
+    if !options.read.primary_key.is_empty() {
+        relation.key_is_unique = relation.key_is_unique && relation.key == options.read.primary_key;
+        relation.key = options.read.primary_key;
     }
     for column in &mut relation.columns {
         if options.text_columns.contains(&column.name) {

@@ -5,7 +5,7 @@ mod load;
 mod statements;
 pub(crate) mod types;
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{incremental::Columns, prelude::*};
 
 use crate::{names::RelationName, spec::Spec};
 pub(crate) use column::Column;
@@ -98,67 +98,19 @@ impl Relation {
     /// `column_missing` for a selected column that does not exist.
     pub(crate) fn selected(&self, spec: &Spec) -> Result<Vec<Column>> {
         let options = spec.options(&self.shown);
-        for name in options
-            .columns
-            .iter()
-            .chain(&options.exclude_columns)
-            .chain(&options.text_columns)
-            .chain(&options.primary_key)
-        {
-            if self.column(name).is_none() {
-                return Err(self.column_missing(name, "column_missing"));
-            }
-        }
-        if options.columns.is_empty() {
-            return Ok(self
-                .columns
-                .iter()
-                .filter(|column| !options.exclude_columns.contains(&column.name))
-                .cloned()
-                .collect());
-        }
-        Ok(options
-            .columns
-            .iter()
-            .filter_map(|name| self.column(name))
-            .cloned()
-            .collect())
+        let places = self.columns().selected(&options.read, &options.text_columns)?;
+        Ok(places.into_iter().map(|place| self.columns[place].clone()).collect())
     }
 
-    /// A column that the specification names does not exist: with the nearest names.
-    pub(crate) fn column_missing(&self, name: &str, code: &str) -> Error {
-        let names = self.columns.iter().map(|column| column.name.as_str());
-        let remedy = match nearest(name, names) {
-            Some(near) => format!("Did you mean `{near}`?"),
-            None => format!(
-                "{} has the columns {}.",
-                self.shown,
-                self.columns
-                    .iter()
-                    .map(|column| column.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        };
-        Error::config(code, format!("Table {} has no column {name}", self.shown))
-            .with_table(&self.shown)
-            .with_remedy(remedy)
+    /// The names of its columns.
+    pub(crate) fn columns(&self) -> Columns<'_> {
+        Columns::new(&self.shown, self.columns.iter().map(|column| column.name.as_str()))
     }
 
     /// The condition of the table's options, in parentheses.
     pub(crate) fn filter(&self, spec: &Spec) -> Option<String> {
-        // A comment at the condition's end must not swallow the parenthesis.
-        spec.options(&self.shown).filter.map(|filter| format!("({filter}\n)"))
+        spec.options(&self.shown).read.condition()
     }
-}
-
-/// The name most like `wanted`, when one is close enough to be meant.
-pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|name| (strsim::jaro_winkler(&wanted.to_lowercase(), &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// The relation's name as users wrote it.

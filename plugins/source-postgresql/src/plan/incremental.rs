@@ -1,10 +1,10 @@
 //! Tables with a cursor: what is new since the stored state, whatever order it was committed in. The README tells why this loses nothing.
 
-use std::cmp::Ordering;
-
 use longshore_sdk::{
     core::cursor::CursorType,
-    incremental::{NamedStart, NullCursor, StartFrom},
+    incremental::{
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, greater, lesser,
+    },
     prelude::*,
 };
 
@@ -17,16 +17,9 @@ use crate::{
     errors::from_postgres,
     position::constant,
     probe,
-    source_state::{SourceState, before, fits, greater, lesser},
-    spec::{Overlap, Span, TableOptions, options_pointer},
+    source_state::SourceState,
     work::{Again, Ordered, Since, Unsettled, Work},
 };
-
-/// Overlap for dates and times when none is configured: longer than most transactions.
-const OVERLAP_MICROSECONDS: i64 = 10 * 60 * 1_000_000;
-
-/// Overlap for integers when none is configured: numbers that sequences have handed out to transactions still open.
-const OVERLAP_UNITS: i64 = 1_000_000;
 
 /// Where rows do not carry their transaction, this much is left for the next run.
 const SETTLE_MICROSECONDS: i64 = 5 * 1_000_000;
@@ -34,64 +27,32 @@ const SETTLE_MICROSECONDS: i64 = 5 * 1_000_000;
 /// After a fail-over transaction numbers do not help: look so many overlaps back.
 const WIDENING: i64 = 6;
 
-/// Checks that the stored state belongs to this column.
-///
-/// # Errors
-/// `cursor_column_changed`, `cursor_type_changed`.
-pub(super) fn check_state(relation: &Relation, cursor: &Column, state: &TableState) -> Result<()> {
-    let remedy = format!(
-        "`longshore state reset --table {}` reads the table from its beginning; `longshore state set` sets a cursor of the new kind.",
-        relation.shown
-    );
-    if !state.cursor_column.is_empty() && state.cursor_column != cursor.name {
-        let message = format!(
-            "The stored cursor of table {} belongs to column {}, not to {}",
-            relation.shown, state.cursor_column, cursor.name
-        );
-        return Err(Error::config("cursor_column_changed", message)
-            .with_table(&relation.shown)
-            .with_remedy(remedy));
-    }
-    let cursor_type = cursor.cursor_type().unwrap_or(CursorType::Text);
-    if state.cursor.as_ref().is_some_and(|value| !fits(value, cursor_type)) {
-        let was = SourceState::of(state)?.map_or_else(|| "another type".to_owned(), |state| state.cursor_type);
-        let message = format!(
-            "The cursor column {} of table {} is {} now, it was {was} when its cursor was stored",
-            cursor.name, relation.shown, cursor.type_name
-        );
-        return Err(Error::source("cursor_type_changed", message)
-            .with_table(&relation.shown)
-            .with_remedy(remedy));
-    }
-    Ok(())
-}
-
 /// A plan in the making.
 struct Incremental<'a> {
     planning: &'a Planning<'a>,
     relation: &'a Relation,
     cursor: &'a Column,
-    cursor_type: CursorType,
-    options: TableOptions,
+    described: CursorColumn<'a>,
+    options: ReadOptions,
+    /// How far the next run looks back, in the units of the cursor's type.
+    overlap: i64,
     warnings: Vec<String>,
 }
 
 pub(super) async fn plan(
     planning: &Planning<'_>,
     relation: &Relation,
-    cursor: &Column,
+    (cursor, described): (&Column, CursorColumn<'_>),
     table: Table,
     state: Option<&TableState>,
 ) -> Result<TablePlan> {
-    let cursor_type = cursor
-        .cursor_type()
-        .ok_or_else(|| Error::internal("cursor_unusable", "The cursor's type was not checked"))?;
-    let options = planning.spec.options(&relation.shown);
+    let options = planning.spec.options(&relation.shown).read;
     let plan = Incremental {
         planning,
         relation,
         cursor,
-        cursor_type,
+        described,
+        overlap: Overlap::distance(options.overlap, planning.spec.overlap, &described)?,
         options,
         warnings: Vec::new(),
     };
@@ -103,7 +64,7 @@ impl Incremental<'_> {
         let nulls = self.check_nulls().await?;
         let stored = state.and_then(|state| state.cursor.clone());
         let source_state = state.map(SourceState::of).transpose()?.flatten();
-        let start = self.start(&stored)?;
+        let start = self.described.start(&self.options, stored.as_ref())?;
         let newest = self.newest(stored.as_ref().or(start.as_ref())).await?;
         let first_run = state.is_none();
 
@@ -171,45 +132,35 @@ impl Incremental<'_> {
         }
         let count = probe::null_cursors(self.planning.session, self.planning.spec, self.relation, self.cursor).await?;
         if count > 0 && self.options.null_cursor == NullCursor::Error {
-            return Err(null_cursors(self.relation, self.cursor, count));
+            return Err(CursorColumn::null_values(
+                &self.relation.shown,
+                &self.cursor.name,
+                count,
+            ));
         }
         Ok(count)
     }
 
-    /// The configured start of the table. It bounds every run, so that a row of before does not come with the overlap.
-    fn start(&self, stored: &Option<CursorValue>) -> Result<Option<CursorValue>> {
-        let StartFrom::Value(text) = &self.options.start_from else {
-            return Ok(None);
-        };
-        let value = self.cursor_type.parse(text).map_err(|error| {
-            let pointer = options_pointer(&self.relation.shown);
-            Error::config(
-                "start_from_invalid",
-                format!(
-                    "`start_from` of table {} is no value of column {}",
-                    self.relation.shown, self.cursor.name
-                ),
-            )
-            .with_table(&self.relation.shown)
-            .with_field(format!("{pointer}/start_from"))
-            .with_cause(&error)
-        })?;
-        // A cursor set by hand to a time before the start is meant.
-        let set_before = stored
-            .as_ref()
-            .is_some_and(|stored| stored.compare(&value) == Some(Ordering::Less));
-        Ok(Some(value).filter(|_| !set_before))
-    }
-
     /// The greatest cursor in the snapshot, from `least` on.
     async fn newest(&self, least: Option<&CursorValue>) -> Result<Option<CursorValue>> {
-        probe::newest(self.planning, self.relation, self.cursor, self.cursor_type, least).await
+        probe::newest(
+            self.planning,
+            self.relation,
+            self.cursor,
+            self.described.cursor_type,
+            least,
+        )
+        .await
     }
 
     /// Never beyond the server's clock, never back.
     fn completed_cursor(&self, stored: Option<&CursorValue>, newest: Option<&CursorValue>) -> Option<CursorValue> {
         let Some(newest) = newest else { return stored.cloned() };
-        let settled = self.planning.snapshot.before_clock(self.cursor_type, self.settle());
+        let settled = self
+            .planning
+            .snapshot
+            .clock
+            .before(self.described.cursor_type, self.settle());
         Some(greater(lesser(newest.clone(), settled), stored.cloned()))
     }
 
@@ -221,7 +172,7 @@ impl Incremental<'_> {
             delivered_to: cursor.map(|cursor| greater(cursor.clone(), newest.cloned())),
             window_from: cursor.and_then(|cursor| self.window_from(cursor, 1)),
             xmin: self.relation.has_xmin.then_some(snapshot.xmin),
-            snapshot_at: snapshot.clock,
+            snapshot_at: snapshot.clock.at,
             system_identifier: snapshot.system_identifier.clone(),
             timeline: snapshot.timeline,
         }
@@ -229,11 +180,11 @@ impl Incremental<'_> {
 
     /// Where the run after `cursor` begins to look for late rows: the overlap back, and not after the oldest transaction that is open now.
     fn window_from(&self, cursor: &CursorValue, times: i64) -> Option<CursorValue> {
-        let distance = self.overlap().saturating_mul(times);
+        let distance = self.overlap.saturating_mul(times);
         match before(cursor, distance) {
             Some(from) => Some(lesser(
                 from,
-                self.planning.snapshot.oldest_transaction_as(self.cursor_type),
+                self.planning.snapshot.oldest_transaction_as(self.described.cursor_type),
             )),
             // Without distances: rows that carry their transaction are found anywhere, others only from the cursor on.
             None => (!self.relation.has_xmin).then(|| cursor.clone()),
@@ -256,7 +207,7 @@ impl Incremental<'_> {
                 "Table {}: {reason}. A longer stretch is read again, some rows are delivered twice.",
                 self.relation.shown
             ));
-            return match before(cursor, self.overlap().saturating_mul(WIDENING)) {
+            return match before(cursor, self.overlap.saturating_mul(WIDENING)) {
                 Some(from) => Since::Window {
                     from: lesser(from, window_from),
                 },
@@ -304,10 +255,10 @@ impl Incremental<'_> {
         if settle == 0 {
             return None;
         }
-        let snapshot = self.planning.snapshot;
+        let clock = self.planning.snapshot.clock;
         Some(Unsettled {
-            after: snapshot.before_clock(self.cursor_type, settle)?,
-            up_to: snapshot.clock_as(self.cursor_type)?,
+            after: clock.before(self.described.cursor_type, settle)?,
+            up_to: clock.now(self.described.cursor_type)?,
         })
     }
 
@@ -317,22 +268,12 @@ impl Incremental<'_> {
             .settle
             .or(self.planning.spec.settle.filter(|_| !self.relation.has_xmin));
         // A date has no seconds to wait for; its overlap of a day does that.
-        let default = if self.relation.has_xmin || self.cursor_type == CursorType::Date {
+        let default = if self.relation.has_xmin || self.described.cursor_type == CursorType::Date {
             0
         } else {
             SETTLE_MICROSECONDS
         };
         own.map_or(default, Span::microseconds)
-    }
-
-    fn overlap(&self) -> i64 {
-        let configured = self.options.overlap.or(self.planning.spec.overlap);
-        match (self.cursor_type, configured) {
-            (CursorType::Int, Some(Overlap::Units(units))) => i64::from(units),
-            (CursorType::Int, _) => OVERLAP_UNITS,
-            (_, Some(Overlap::Time(span))) => span.microseconds(),
-            _ => OVERLAP_MICROSECONDS,
-        }
     }
 
     fn warn_of_missing_index(&mut self) {
@@ -347,19 +288,6 @@ impl Incremental<'_> {
             ));
         }
     }
-}
-
-/// Rows without a cursor under `null_cursor: error`.
-pub(crate) fn null_cursors(relation: &Relation, cursor: &Column, count: u64) -> Error {
-    Error::source(
-        "cursor_null",
-        format!(
-            "{count} rows of table {} have no value in the cursor column {}",
-            relation.shown, cursor.name
-        ),
-    )
-    .with_table(&relation.shown)
-    .with_remedy("Fill the column in and make it NOT NULL, or set the table's `null_cursor` to `include` or `skip`.")
 }
 
 /// The condition for rows from a cursor on.

@@ -6,16 +6,17 @@ mod order;
 
 use std::sync::Arc;
 
-use longshore_sdk::{arrow::datatypes::Schema, prelude::*};
+use longshore_sdk::{arrow::datatypes::Schema, core::cursor::CursorType, incremental::CursorColumn, prelude::*};
 
 use crate::{
     catalog::{self, Column, Relation},
     connection::Session,
     snapshot::Snapshot,
-    spec::{Spec, options_pointer},
+    source_state::SourceState,
+    spec::Spec,
 };
 
-pub(crate) use incremental::{at_least, failed, null_cursors};
+pub(crate) use incremental::{at_least, failed};
 pub(crate) use order::missing_index;
 
 /// What planning looks at.
@@ -48,27 +49,19 @@ pub(crate) async fn plan(
             None => full::plan(planning, relation, table).await,
         };
     };
-    let cursor = cursor_column(relation, cursor)?;
+    let (cursor, cursor_type) = cursor_column(relation, cursor)?;
+    let described = described(relation, cursor, cursor_type);
     if let Some(state) = &selection.state {
-        incremental::check_state(relation, cursor, state)?;
+        let was = SourceState::of(state)?.map(|state| state.cursor_type);
+        described.check_state(state, was.as_deref())?;
     }
     match &selection.resume {
         Some(resume) => Ok(TablePlan {
             table,
             ..resume.clone()
         }),
-        None => incremental::plan(planning, relation, cursor, table, selection.state.as_ref()).await,
+        None => incremental::plan(planning, relation, (cursor, described), table, selection.state.as_ref()).await,
     }
-}
-
-/// `table_options` name a table that does not exist.
-pub(crate) fn options_of_nothing(name: &str, cause: &Error) -> Error {
-    Error::config(
-        "table_options_unused",
-        format!("`table_options` has options for {name}, which does not exist"),
-    )
-    .with_field(options_pointer(name))
-    .with_remedy(cause.remedy.clone())
 }
 
 /// The table as it is offered to destinations.
@@ -109,20 +102,15 @@ pub(crate) fn offered(relation: &Relation, spec: &Spec) -> Result<Table> {
     })
 }
 
-/// The cursor column, usable.
+/// The cursor column with the type of its values.
 ///
 /// # Errors
 /// `cursor_column_missing`, `cursor_unusable`.
-pub(crate) fn cursor_column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
+pub(crate) fn cursor_column<'a>(relation: &'a Relation, name: &str) -> Result<(&'a Column, CursorType)> {
     let Some(column) = relation.column(name) else {
-        let mut error = relation.column_missing(name, "cursor_column_missing");
-        error.message = format!("Table {} has no column {name}, which is its cursor", relation.shown);
-        error
-            .remedy
-            .push_str(" Set the table's own `cursor` in `table_options`; `cursor: null` reads it whole in every run.");
-        return Err(error);
+        return Err(relation.columns().cursor_missing(name));
     };
-    if column.cursor_type().is_none() {
+    let Some(cursor_type) = column.cursor_type() else {
         let mut usable: Vec<(u8, &str)> = relation
             .columns
             .iter()
@@ -130,22 +118,24 @@ pub(crate) fn cursor_column<'a>(relation: &'a Relation, name: &str) -> Result<&'
             .collect();
         usable.sort_unstable();
         let instead: Vec<&str> = usable.into_iter().map(|(_, name)| name).collect();
-        let remedy = if instead.is_empty() {
-            "Set the table's `cursor: null` to read it whole.".to_owned()
-        } else {
-            format!("Usable are: {}.", instead.join(", "))
-        };
-        return Err(Error::config(
-            "cursor_unusable",
-            format!(
-                "Column {name} of table {} has the type {}, which can not serve as a cursor",
-                relation.shown, column.type_name
-            ),
-        )
-        .with_table(&relation.shown)
-        .with_remedy(remedy));
+        return Err(CursorColumn::unusable(
+            &relation.shown,
+            name,
+            &column.type_name,
+            &instead,
+        ));
+    };
+    Ok((column, cursor_type))
+}
+
+/// The cursor column as messages name it.
+pub(crate) fn described<'a>(relation: &'a Relation, cursor: &'a Column, cursor_type: CursorType) -> CursorColumn<'a> {
+    CursorColumn {
+        table: &relation.shown,
+        name: &cursor.name,
+        type_name: &cursor.type_name,
+        cursor_type,
     }
-    Ok(column)
 }
 
 /// The relation with a name, described and checked.

@@ -1,18 +1,18 @@
 //! The specification of the source, as users write it.
 
-mod duration;
 mod table_options;
 
 use std::{collections::BTreeMap, fmt};
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{
+    incremental::{Overlap, Span, options_pointer},
+    prelude::*,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::names::RelationName;
-pub use duration::Span;
-pub(crate) use table_options::options_pointer;
-pub use table_options::{Overlap, TableOptions};
+pub use table_options::TableOptions;
 
 /// Reads tables, views and queries of a PostgreSQL database (version 12 or newer).
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub struct Spec {
     #[serde(default)]
     pub overlap: Option<Overlap>,
     /// The newest rows of a view, foreign table or query are left for the next run until they are this old; "5s" when not given. Tables need no
-    /// delay: what commits late is found by its transaction.
+    /// delay, unless their own `settle` asks for one: what commits late is found by its transaction.
     #[serde(default)]
     pub settle: Option<Span>,
     /// What applies to single tables, by their name as listed. A name with `query` becomes a table of its own.
@@ -147,8 +147,8 @@ impl Spec {
             ));
         }
         for (name, options) in &self.table_options {
-            options.check(name)?;
-            let listed = match &options.query {
+            options.read.check(name)?;
+            let listed = match &options.read.query {
                 Some(_) => name.clone(),
                 None => RelationName::parse(name, &self.schema)?.shown(&self.schema),
             };
@@ -172,7 +172,7 @@ impl Spec {
         match self
             .table_options
             .get(table)
-            .and_then(|options| options.cursor.as_ref())
+            .and_then(|options| options.read.cursor.as_ref())
         {
             Some(own) => own.as_deref(),
             None => self.cursor.as_deref(),

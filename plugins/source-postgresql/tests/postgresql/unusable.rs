@@ -1,6 +1,7 @@
 //! What makes a table unreadable: stopped before anything is read, with a remedy.
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{harness::SourceHarness, prelude::*};
+use longshore_source_postgresql::PostgreSql;
 use serde_json::json;
 
 use crate::support::{Reading, database};
@@ -36,6 +37,42 @@ async fn options_of_a_table_that_does_not_exist_are_refused() {
     );
     let not_read = json!({"table_options": {"other": {"exclude_columns": []}}});
     assert_eq!(Reading::new(database.spec(not_read), "t").await.run().await.count(), 0);
+}
+
+#[tokio::test]
+async fn an_overlap_in_units_that_the_cursor_does_not_have_is_refused_with_its_field() {
+    let database = database("CREATE TABLE t (id int NOT NULL, updated timestamptz NOT NULL)").await;
+    let wrong = [
+        (json!({"cursor": "updated", "overlap": 10}), "/overlap"),
+        (
+            json!({"cursor": "updated", "table_options": {"t": {"overlap": 10}}}),
+            "/table_options/t/overlap",
+        ),
+        (
+            json!({"cursor": "id", "table_options": {"t": {"overlap": "10s"}}}),
+            "/table_options/t/overlap",
+        ),
+    ];
+    for (spec, field) in wrong {
+        let error = refusal(database.spec(spec.clone()), "t").await;
+        assert_eq!(
+            (error.code.as_str(), error.field.as_str()),
+            ("overlap_invalid", field),
+            "{spec}"
+        );
+        let source = SourceHarness::configure::<PostgreSql>(database.spec(spec))
+            .await
+            .unwrap();
+        let checks = source.test_connection(&["t"]).await.unwrap();
+        assert!(
+            checks
+                .iter()
+                .any(|check| check.message.contains("`overlap") && !check.remedy.is_empty()),
+            "{checks:?}"
+        );
+    }
+    let of_source = database.spec(json!({"cursor": "id", "overlap": "10m"}));
+    assert_eq!(Reading::new(of_source, "t").await.run().await.count(), 0);
 }
 
 #[tokio::test]

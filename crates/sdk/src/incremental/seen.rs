@@ -1,0 +1,47 @@
+//! Rows that the last run delivered and this one sees again.
+
+use longshore_core::fingerprints::Fingerprints;
+
+use crate::source::PartitionWriter;
+
+/// Decides for each row of an incremental read whether it is new.
+#[derive(Clone, Debug, Default)]
+pub struct SeenRows {
+    delivered: Fingerprints,
+    baseline: bool,
+}
+
+impl SeenRows {
+    /// `delivered` is what the last run remembered; with `baseline` rows are only remembered for the next run and never delivered (`start_from: now`).
+    #[must_use]
+    pub fn new(delivered: Fingerprints, baseline: bool) -> Self {
+        Self { delivered, baseline }
+    }
+
+    /// Whether a row is to be delivered; one that is not is counted as filtered or deduplicated. A row that the next run may see `again` is remembered
+    /// for it. `fingerprint` is asked only when it is needed: two rows with the same content must have the same in every run.
+    pub fn is_new(&mut self, again: bool, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) -> bool {
+        if !again && self.delivered.is_empty() && !self.baseline {
+            return true;
+        }
+        let fingerprint = fingerprint();
+        if again {
+            output.fingerprint(fingerprint);
+        }
+        if self.baseline {
+            output.filtered(1);
+            return false;
+        }
+        if self.delivered.take(fingerprint) {
+            output.deduplicated(1);
+            return false;
+        }
+        true
+    }
+
+    /// Whether no row needs its fingerprint but those that the next run may see again.
+    #[must_use]
+    pub fn lets_all_pass(&self) -> bool {
+        self.delivered.is_empty() && !self.baseline
+    }
+}
