@@ -24,6 +24,7 @@
 //! The SDK takes care of the command line, the socket, logs, the lifeline to Longshore, the specification's JSON Schema, batching and splitting
 //! by size, acks, and typed errors. `examples/` holds a complete source and a complete destination.
 
+pub mod certificates;
 pub mod check;
 pub mod destination;
 pub mod harness;

@@ -1,8 +1,12 @@
 //! A table as a source offers it and as a destination is to receive it.
 
+mod name;
+
 use arrow::datatypes::SchemaRef;
 use longshore_core::{Error, Result};
 use longshore_protocol::{framing, v1};
+
+pub use name::TableName;
 
 /// A table, view or query with its contract. The field metadata keys that mean something are documented in `table.proto`.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use longshore_sdk::prelude::*;
+use longshore_sdk::{certificates, prelude::*};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -30,8 +30,9 @@ pub(crate) fn client_config(spec: &Spec) -> Result<ClientConfig> {
     let (Some(certificate), Some(key)) = (&spec.ssl_client_certificate, &spec.ssl_client_key) else {
         return Ok(builder.with_no_client_auth());
     };
-    let chain = certificates(certificate, "/ssl_client_certificate")?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, "/ssl_client_key", &error))?;
+    let chain = certificates::chain(certificate, "/ssl_client_certificate")?;
+    let key =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| certificates::unreadable(key, "/ssl_client_key", &error))?;
     builder.with_client_auth_cert(chain, key).map_err(|error| {
         Error::config("certificate_unusable", "The client's certificate and key do not fit")
             .with_field("/ssl_client_key")
@@ -41,7 +42,7 @@ pub(crate) fn client_config(spec: &Spec) -> Result<ClientConfig> {
 
 fn verifier(spec: &Spec, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
     let checked = |checks_name: bool| -> Result<Arc<dyn ServerCertVerifier>> {
-        let roots = Arc::new(roots(spec.ssl_root_certificate.as_deref())?);
+        let roots = Arc::new(certificates::roots(spec.ssl_root_certificate.as_deref())?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
             .build()
             .map_err(|error| {
@@ -62,45 +63,6 @@ fn verifier(spec: &Spec, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn Serve
         SslMode::Require if spec.ssl_root_certificate.is_some() => checked(false),
         SslMode::Require | SslMode::Prefer | SslMode::Disable => Ok(Arc::new(Unchecked(Arc::clone(provider)))),
     }
-}
-
-fn roots(file: Option<&str>) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    if let Some(file) = file {
-        for certificate in certificates(file, "/ssl_root_certificate")? {
-            store
-                .add(certificate)
-                .map_err(|error| unreadable(file, "/ssl_root_certificate", &error))?;
-        }
-        return Ok(store);
-    }
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(%error, "a certificate of the system can not be read");
-    }
-    store.add_parsable_certificates(found.certs);
-    Ok(store)
-}
-
-fn certificates(file: &str, field: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file)
-        .map_err(|error| unreadable(file, field, &error))?
-        .collect();
-    let read = read.map_err(|error| unreadable(file, field, &error))?;
-    if read.is_empty() {
-        return Err(Error::config(
-            "certificate_unreadable",
-            format!("{file} holds no certificate in PEM form"),
-        )
-        .with_field(field));
-    }
-    Ok(read)
-}
-
-fn unreadable(file: &str, field: &str, cause: &(dyn std::error::Error + 'static)) -> Error {
-    Error::config("certificate_unreadable", format!("{file} can not be read"))
-        .with_field(field)
-        .with_cause(cause)
 }
 
 /// Checks who signed the certificate, but not for which host: `verify-ca`.

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 
-use longshore_sdk::{incremental::nearest, prelude::*};
+use longshore_sdk::{incremental::nearest, prelude::*, table::TableName};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     Column, Heap, Kind, Relation, parse_name, statements,
     types::{SourceType, TypeCatalog},
 };
-use crate::{
-    connection::Session, errors::from_postgres, names::RelationName, representation::Representation, spec::Spec,
-};
+use crate::{connection::Session, errors::from_postgres, names::qualified, representation::Representation, spec::Spec};
 
 /// Every relation, and every query of the options, that the user may read.
 pub(crate) async fn list(session: &Session, spec: &Spec) -> Result<Vec<Relation>> {
@@ -40,7 +38,7 @@ pub(crate) async fn relation(session: &Session, spec: &Spec, table: &str) -> Res
         return describe_query(session, spec, table, query).await;
     }
     let name = parse_name(spec, table)?;
-    let found = select(session, statements::RELATION_BY_NAME, &[&name.schema, &name.name]).await?;
+    let found = select(session, statements::RELATION_BY_NAME, &[&name.namespace, &name.name]).await?;
     let Some(row) = found.first() else {
         return Err(not_found(session, spec, table).await?);
     };
@@ -56,7 +54,7 @@ async fn not_found(session: &Session, spec: &Spec, table: &str) -> Result<Error>
     let rows = select(session, statements::ALL_NAMES, &[]).await?;
     let names: Vec<String> = rows
         .iter()
-        .map(|row| RelationName::new(row.get::<_, String>(0), row.get::<_, String>(1)).shown(&spec.schema))
+        .map(|row| TableName::new(row.get::<_, String>(0), row.get::<_, String>(1)).shown(&spec.schema))
         .collect();
     let remedy = match nearest(table, names.iter().map(String::as_str)) {
         Some(near) => format!("Did you mean `{near}`? `longshore tables` lists what can be read."),
@@ -110,11 +108,11 @@ pub(crate) async fn load(session: &Session, spec: &Spec, oids: &[u32]) -> Result
 }
 
 fn described_relation(row: &Row, spec: &Spec) -> Relation {
-    let name = RelationName::new(row.get::<_, String>(1), row.get::<_, String>(2));
+    let name = TableName::new(row.get::<_, String>(1), row.get::<_, String>(2));
     let kind = Kind::from_relkind(&row.get::<_, String>(3));
     let pages = whole(row.get::<_, i64>(5));
     let heap: bool = row.get(6);
-    let from = name.sql();
+    let from = qualified(&name);
     let heaps = match kind {
         Kind::Table | Kind::MaterializedView if heap => vec![Heap {
             name: from.clone(),
@@ -149,10 +147,10 @@ struct Leaf {
 
 impl Leaf {
     fn of(row: &Row) -> Self {
-        let name = RelationName::new(row.get::<_, String>(1), row.get::<_, String>(2));
+        let name = TableName::new(row.get::<_, String>(1), row.get::<_, String>(2));
         Self {
             heap: Heap {
-                name: name.sql(),
+                name: qualified(&name),
                 pages: whole(row.get::<_, i64>(4)),
             },
             estimated_rows: estimated_rows(row.get(3)),

@@ -5,9 +5,9 @@ mod load;
 mod statements;
 pub(crate) mod types;
 
-use longshore_sdk::{incremental::Columns, prelude::*};
+use longshore_sdk::{incremental::Columns, prelude::*, table::TableName};
 
-use crate::{names::RelationName, spec::Spec};
+use crate::spec::Spec;
 pub(crate) use column::Column;
 pub(crate) use load::{list, relation};
 
@@ -114,6 +114,6 @@ impl Relation {
 }
 
 /// The relation's name as users wrote it.
-pub(crate) fn parse_name(spec: &Spec, table: &str) -> Result<RelationName> {
-    RelationName::parse(table, &spec.schema)
+pub(crate) fn parse_name(spec: &Spec, table: &str) -> Result<TableName> {
+    TableName::parse(table, &spec.schema)
 }

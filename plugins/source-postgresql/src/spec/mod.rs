@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, fmt};
 use longshore_sdk::{
     incremental::{Overlap, Span, options_pointer},
     prelude::*,
+    table::TableName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::names::RelationName;
 pub use table_options::TableOptions;
 
 /// Reads tables, views and queries of a PostgreSQL database (version 12 or newer).
@@ -150,7 +150,7 @@ impl Spec {
             options.read.check(name)?;
             let listed = match &options.read.query {
                 Some(_) => name.clone(),
-                None => RelationName::parse(name, &self.schema)?.shown(&self.schema),
+                None => TableName::parse(name, &self.schema)?.shown(&self.schema),
             };
             if listed != *name {
                 let message = format!("Table {name} is listed as {listed}: write its options under that name");
