@@ -14,4 +14,5 @@ mod report;
 mod scene;
 mod secrets;
 mod support;
+mod two_orchestrators;
 mod workspace_rules;
