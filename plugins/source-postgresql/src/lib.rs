@@ -6,6 +6,7 @@ mod connection;
 mod decode;
 mod errors;
 mod names;
+mod opening;
 mod plan;
 mod position;
 mod predicate;
@@ -20,21 +21,9 @@ mod statement;
 mod tls;
 mod work;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use longshore_sdk::{prelude::*, source::OpenRuns};
 
-use longshore_sdk::{core::fingerprints::Fingerprints, incremental::ReadOptions, prelude::*, source::OpenRuns};
-
-use crate::{
-    connection::Connector,
-    plan::Planning,
-    run::{Run, RunTable},
-    snapshot::Snapshot,
-    source_state::SourceState,
-    spec::Spec,
-};
+use crate::{connection::Connector, run::Run, spec::Spec};
 
 /// The source plugin `postgresql`. The crate's README is its road map.
 pub struct PostgreSql {
@@ -49,7 +38,7 @@ impl Source for PostgreSql {
     const CAPABILITIES: SourceCapabilities = SourceCapabilities {
         incremental: true,
         resumable: true,
-        cursor_ranges: false,
+        cursor_ranges: true,
     };
 
     type Spec = Spec;
@@ -91,57 +80,15 @@ impl Source for PostgreSql {
     async fn open_run(&self, open: OpenRun) -> Result<Vec<TablePlan>> {
         // An attempt of a run that is still open here begins anew.
         self.runs.close(&open.run_id);
-        let holder = self.connector.connect().await?;
-        holder.begin(None).await?;
-        holder.set_running(true);
-        let snapshot = Snapshot::export(&holder).await?;
-        // Options under a name that nothing has would be silently without effect: a column that was to be left out would be sent.
-        let selected = |name: &String| open.tables.iter().any(|selection| selection.name == *name);
-        for name in self.spec.table_options.keys().filter(|name| !selected(name)) {
-            // Anything else that is wrong with a table that is not read is its own run's matter.
-            match catalog::relation(&holder, &self.spec, name).await {
-                Err(error) if error.code == "table_not_found" => return Err(ReadOptions::of_nothing(name, &error)),
-                Ok(_) | Err(_) => {}
-            }
-        }
-        let mut plans = Vec::with_capacity(open.tables.len());
-        let mut tables = HashMap::with_capacity(open.tables.len());
-        for selection in &open.tables {
-            let planning = Planning {
-                session: &holder,
-                spec: &self.spec,
-                snapshot: &snapshot,
-            };
-            let relation = plan::relation(&planning, &selection.name).await?;
-            let plan = plan::plan(&planning, &relation, selection).await?;
-            let table = RunTable {
-                selected: relation.selected(&self.spec)?,
-                schema: Arc::clone(&plan.table.schema),
-                filter: relation.filter(&self.spec),
-                relation,
-                seen: seen(selection)?,
-                resumed: selection.resume.is_some(),
-                moved_by: Mutex::default(),
-            };
-            tables.insert(selection.name.clone(), Arc::new(table));
-            plans.push(plan);
-        }
-        holder.set_running(false);
+        let (run, plans) = opening::open(&self.connector, &self.spec, &open).await?;
         tracing::info!(
             run = open.run_id,
             attempt = open.attempt,
             tables = plans.len(),
-            xmin = snapshot.xmin,
+            xmin = run.snapshot.xmin,
             "opened the run's snapshot"
         );
-        self.runs.open(
-            &open.run_id,
-            Run {
-                holder,
-                snapshot,
-                tables,
-            },
-        );
+        self.runs.open(&open.run_id, run);
         Ok(plans)
     }
 
@@ -160,18 +107,6 @@ impl Source for PostgreSql {
         self.runs.close(run_id);
         Ok(())
     }
-}
-
-/// The rows that the last run delivered and this one may see again. A cursor that was set by hand means that rows are wanted again.
-fn seen(selection: &TableSelection) -> Result<Fingerprints> {
-    let Some(state) = &selection.state else {
-        return Ok(Fingerprints::default());
-    };
-    Ok(if SourceState::of(state)?.is_some() {
-        state.fingerprints.clone()
-    } else {
-        Fingerprints::default()
-    })
 }
 
 /// A table without columns is legal in PostgreSQL and has nothing to offer.

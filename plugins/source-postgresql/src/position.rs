@@ -1,4 +1,4 @@
-//! Positions in the order that a partition is read in: from the wire to lossless values, and from values to SQL constants.
+//! The values of a position: from the wire to lossless values, and from values to SQL constants.
 
 use crate::{
     decode::{date_since_1970, timestamp_since_1970},

@@ -15,9 +15,11 @@ use longshore_sdk::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
+    catalog::Kind,
     connection::{Connector, Session},
     decode::{ColumnDecoder, RowSpans, decoder, split_header},
     errors::{from_postgres, of_partition, snapshot_gone},
+    plan::heap_file,
     position::{same, value_of},
     run::{Run, RunTable},
     statement::{Moved, Order, Request, Statement, statement},
@@ -40,22 +42,29 @@ pub(crate) async fn read(
     }
     let session = connector.connect().await.map_err(scoped)?;
     session.begin(Some(&run.snapshot.id)).await.map_err(scoped)?;
+    if let Some(setting) = planner_setting(&work, table) {
+        session
+            .batch_execute(setting)
+            .await
+            .map_err(|error| scoped(from_postgres(&error, "preparing the read")))?;
+    }
     let resume_from = partition.resume_from.as_deref().map(Position::from_bytes).transpose()?;
-    let baseline = if let Work::Ordered(ordered) = &work {
-        if resume_from.is_none() {
-            output.filtered(ordered.skipped_nulls);
-        }
-        ordered.baseline
-    } else {
-        false
+    let of_cursor = match &work {
+        Work::Ordered(ordered) => Some(ordered),
+        Work::Pages(pages) => pages.of_cursor.as_ref(),
+        Work::NullCursors { .. } | Work::Whole => None,
     };
+    if let Some(ordered) = of_cursor.filter(|_| resume_from.is_none()) {
+        output.filtered(ordered.skipped_nulls);
+    }
+    let baseline = of_cursor.is_some_and(|ordered| ordered.baseline);
     let request = Request {
         relation: &table.relation,
         selected: &table.selected,
         filter: table.filter.clone(),
         snapshot: &run.snapshot,
         resume_from,
-        with_moved: moved(&session, &work, table, &partition.partition.id)
+        with_moved: moved(&session, &work, run, table, &partition.partition.id)
             .await
             .map_err(scoped)?,
     };
@@ -73,22 +82,28 @@ pub(crate) async fn read(
     result
 }
 
+/// Where an index has the order that is asked for, the server must not sort a large table on its disk instead: the first row would wait for the last
+/// one, and again after each interruption. With a condition of the user's, another index may serve it better, and the choice is the server's.
+fn planner_setting(work: &Work, table: &RunTable) -> Option<&'static str> {
+    let Work::Ordered(ordered) = work else { return None };
+    let relation = &table.relation;
+    let on_disk = matches!(
+        relation.kind,
+        Kind::Table | Kind::PartitionedTable | Kind::MaterializedView
+    );
+    let served = on_disk && table.filter.is_none() && relation.indexed.contains(&ordered.cursor);
+    served.then_some("SET LOCAL enable_sort = off")
+}
+
 /// Whether this partition has to read more than its pages.
-async fn moved(session: &Session, work: &Work, table: &RunTable, partition: &str) -> Result<Option<Moved>> {
+async fn moved(session: &Session, work: &Work, run: &Run, table: &RunTable, partition: &str) -> Result<Option<Moved>> {
     let Work::Pages(pages) = work else { return Ok(None) };
     if !table.reads_moved(partition) {
         return Ok(None);
     }
-    let row = session
-        .query_one(
-            "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass)",
-            &[&pages.heap],
-        )
-        .await;
-    let file: Option<u32> = row
-        .map_err(|error| from_postgres(&error, "looking for the table's file"))?
-        .get(0);
-    Ok(Some(if file == pages.file { Moved::Rows } else { Moved::Heap }))
+    let file = heap_file(session, &pages.heap).await?;
+    let same_places = file == pages.file && pages.server.may_be(&run.snapshot);
+    Ok(Some(if same_places { Moved::Rows } else { Moved::Heap }))
 }
 
 /// The rows of one statement on their way into batches.
@@ -202,8 +217,9 @@ impl<'a> Reader<'a> {
             .statement
             .again
             .is_some_and(|column| spans.field(row, column) == Some(&[1]));
-        // Without the number of fields in front: runs differ in the columns that only the reader needs.
-        let fingerprint = || xxh3_64(&row[2..spans.end_of(self.decoders.len() - 1)]);
+        // Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was
+        // delivered. The number of fields in front is not, because runs differ in the column that says `again`.
+        let fingerprint = || xxh3_64(&row[2..spans.end_of(self.statement.identity - 1)]);
         self.seen.is_new(again, fingerprint, output)
     }
 

@@ -6,7 +6,7 @@ use longshore_sdk::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::Snapshot;
+use crate::{snapshot::Snapshot, work::Server};
 
 /// Every version that was ever written; a new one is a new variant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub(crate) struct SourceState {
     pub(crate) window_from: Option<CursorValue>,
     /// The snapshot's oldest open transaction: what is from there on may not have been seen. `None` where rows do not carry their transaction.
     pub(crate) xmin: Option<u64>,
+    /// No transaction from here on had begun to write. `None` in states of before this was stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next_transaction: Option<u64>,
     /// The server's clock, in microseconds since 1970 UTC.
     pub(crate) snapshot_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,15 +56,26 @@ impl SourceState {
         source_state_of(&Document::V1(self.clone()))
     }
 
+    /// Whether a transaction that was open then, or may have been, is still open now. However old it is, and whoever may see that: what it writes may
+    /// lie where this state's window begins.
+    pub(crate) fn has_open_transaction_in(&self, snapshot: &Snapshot) -> bool {
+        self.next_transaction.is_some_and(|next| snapshot.xmin < next)
+    }
+
     /// Why transaction numbers of this state mean nothing to the server that is read now, if so.
     pub(crate) fn foreign_to(&self, snapshot: &Snapshot) -> Option<&'static str> {
-        fn differ<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> bool {
-            matches!((a, b), (Some(a), Some(b)) if a != b)
-        }
-        if differ(&self.system_identifier, &snapshot.system_identifier) {
+        let server = Server {
+            system_identifier: self.system_identifier.clone(),
+            ..Server::default()
+        };
+        if !server.may_be(snapshot) {
             return Some("another database cluster answers than in the last run");
         }
-        if differ(&self.timeline, &snapshot.timeline) {
+        let timeline = Server {
+            timeline: self.timeline,
+            ..Server::default()
+        };
+        if !timeline.may_be(snapshot) {
             return Some("a standby was promoted since the last run");
         }
         if self.xmin.is_some_and(|xmin| xmin > snapshot.xmax) {
@@ -93,6 +107,7 @@ mod tests {
             delivered_to: Some(CursorValue::Infinity(Sign::Positive)),
             window_from: Some(at(1)),
             xmin: Some(u64::MAX),
+            next_transaction: Some(u64::MAX),
             snapshot_at: 7,
             system_identifier: Some("7".to_owned()),
             timeline: None,

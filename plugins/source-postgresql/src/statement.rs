@@ -24,6 +24,8 @@ pub(crate) struct Statement {
     pub(crate) order: Option<Order>,
     /// The column that says whether the next run may see a row again.
     pub(crate) again: Option<usize>,
+    /// So many columns in front say which row it is and what it holds: those to deliver, cursor and key.
+    pub(crate) identity: usize,
 }
 
 /// Where the order's columns are.
@@ -70,7 +72,7 @@ pub(crate) fn statement(work: &Work, request: &Request<'_>) -> Result<Statement>
             request,
             vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
         )),
-        Work::Pages(work) => Ok(pages(work, request)),
+        Work::Pages(work) => pages(work, request),
         Work::Ordered(work) => ordered(work, request),
     }
 }
@@ -87,13 +89,21 @@ fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
         columns: request.selected.len(),
         order: None,
         again: None,
+        identity: request.selected.len(),
     }
 }
 
 /// Some pages of a heap. When a later snapshot goes on where another began, rows may have moved to pages that were read before: one of the partitions reads them too.
-fn pages(work: &Pages, request: &Request<'_>) -> Statement {
-    let expressions = expressions(request.selected);
-    let mut conditions = Vec::new();
+fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
+    let (expressions, again, of_cursor) = match &work.of_cursor {
+        None => (expressions(request.selected), None, Vec::new()),
+        Some(ordered) => {
+            let columns = CursorColumns::of(ordered, request)?;
+            let conditions = bounds(ordered, column(request.relation, &ordered.cursor)?);
+            (columns.expressions, columns.again, conditions)
+        }
+    };
+    let mut conditions = of_cursor.clone();
     if work.from > 0 {
         conditions.push(format!("ctid >= '({},0)'::pg_catalog.tid", work.from));
     }
@@ -101,33 +111,89 @@ fn pages(work: &Pages, request: &Request<'_>) -> Statement {
         conditions.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
     }
     let heap = format!("ONLY {}", work.heap);
+    let rows = request.relation.rows_clause();
+    let filter = request.filter.as_ref();
     let sql = match request.with_moved {
-        None => select(&expressions, &heap, conditions, request.filter.as_ref()),
-        Some(Moved::Heap) => select(
-            &expressions,
-            &request.relation.rows_clause(),
-            Vec::new(),
-            request.filter.as_ref(),
-        ),
+        None => select(&expressions, &heap, conditions, filter),
+        Some(Moved::Heap) => select(&expressions, &rows, of_cursor, filter),
         Some(Moved::Rows) => {
             let moved = WrittenSince::new(work.first_xmin, request.snapshot.xmax);
             conditions.push(format!("NOT {}", moved.sql()));
-            let own = select(&expressions, &heap, conditions, request.filter.as_ref());
-            let moved = select(
-                &expressions,
-                &request.relation.rows_clause(),
-                vec![moved.sql().to_owned()],
-                request.filter.as_ref(),
-            );
-            format!("{own} UNION ALL {moved}")
+            let own = select(&expressions, &heap, conditions, filter);
+            let everywhere = of_cursor.into_iter().chain([moved.sql().to_owned()]).collect();
+            format!("{own} UNION ALL {}", select(&expressions, &rows, everywhere, filter))
         }
     };
-    Statement {
+    Ok(Statement {
         sql,
-        columns: request.selected.len(),
+        columns: expressions.len(),
         order: None,
-        again: None,
+        again,
+        identity: expressions.len() - usize::from(again.is_some()),
+    })
+}
+
+/// The columns of a read of a table with a cursor.
+struct CursorColumns {
+    /// Those to deliver, then cursor and key where they are not among them, then `again`.
+    expressions: Vec<String>,
+    parts: Vec<OrderPart>,
+    again: Option<usize>,
+}
+
+impl CursorColumns {
+    fn of(work: &Ordered, request: &Request<'_>) -> Result<Self> {
+        let cursor = column(request.relation, &work.cursor)?;
+        let mut expressions = expressions(request.selected);
+        let mut parts = Vec::with_capacity(1 + work.key.len());
+        for name in std::iter::once(&work.cursor).chain(&work.key) {
+            let part = column(request.relation, name)?;
+            let cursor_type = part.cursor_type().unwrap_or(CursorType::Text);
+            let expression = if part.cursor_type().is_some() {
+                cursor_expression(part, cursor_type)
+            } else {
+                format!("{}::pg_catalog.text", part.sql())
+            };
+            let delivered = request
+                .selected
+                .iter()
+                .position(|column| column.name == part.name && column.expression() == expression);
+            let column = delivered.unwrap_or_else(|| {
+                expressions.push(expression);
+                expressions.len() - 1
+            });
+            parts.push(OrderPart { column, cursor_type });
+        }
+        let again = again(&work.again, cursor, request.snapshot).map(|expression| {
+            expressions.push(expression);
+            expressions.len() - 1
+        });
+        Ok(Self {
+            expressions,
+            parts,
+            again,
+        })
     }
+}
+
+/// Which rows a read of a table with a cursor looks at, whatever was delivered before.
+fn bounds(work: &Ordered, cursor: &Column) -> Vec<String> {
+    let mut conditions = vec![format!("{} IS NOT NULL", cursor.sql())];
+    if let Some(from) = &work.from {
+        conditions.push(compared(cursor, ">=", from));
+    }
+    conditions.push(compared(cursor, "<=", &work.up_to));
+    if let Some(before) = &work.before {
+        conditions.push(compared(cursor, "<", before));
+    }
+    if let Some(unsettled) = &work.unsettled {
+        conditions.push(format!(
+            "({} OR {})",
+            compared(cursor, "<=", &unsettled.after),
+            compared(cursor, ">", &unsettled.up_to)
+        ));
+    }
+    conditions
 }
 
 fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
@@ -138,43 +204,13 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
         .iter()
         .map(|name| column(relation, name))
         .collect::<Result<Vec<_>>>()?;
-    let mut expressions = expressions(request.selected);
-    let mut parts = Vec::with_capacity(1 + key.len());
-    for part in std::iter::once(&cursor).chain(&key) {
-        let cursor_type = part.cursor_type().unwrap_or(CursorType::Text);
-        let expression = if part.cursor_type().is_some() {
-            cursor_expression(part, cursor_type)
-        } else {
-            format!("{}::pg_catalog.text", part.sql())
-        };
-        let delivered = request
-            .selected
-            .iter()
-            .position(|column| column.name == part.name && column.expression() == expression);
-        let column = delivered.unwrap_or_else(|| {
-            expressions.push(expression);
-            expressions.len() - 1
-        });
-        parts.push(OrderPart { column, cursor_type });
-    }
-    let again = again(&work.again, cursor, request.snapshot).map(|expression| {
-        expressions.push(expression);
-        expressions.len() - 1
-    });
-
-    let mut conditions = vec![format!("{} IS NOT NULL", cursor.sql())];
+    let CursorColumns {
+        expressions,
+        parts,
+        again,
+    } = CursorColumns::of(work, request)?;
+    let mut conditions = bounds(work, cursor);
     conditions.extend(since(&work.since, cursor, request.snapshot));
-    if let Some(from) = &work.from {
-        conditions.push(compared(cursor, ">=", from));
-    }
-    conditions.push(compared(cursor, "<=", &work.up_to));
-    if let Some(unsettled) = &work.unsettled {
-        conditions.push(format!(
-            "({} OR {})",
-            compared(cursor, "<=", &unsettled.after),
-            compared(cursor, ">", &unsettled.up_to)
-        ));
-    }
     if let Some(position) = &request.resume_from {
         conditions.push(format!("({})", after(position, cursor, &key, work.unique)?));
     }
@@ -190,6 +226,7 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
     Ok(Statement {
         sql: format!("{rows} ORDER BY {}", order.join(", ")),
         columns: expressions.len(),
+        identity: expressions.len() - usize::from(again.is_some()),
         order: Some(Order {
             parts,
             unique: work.unique,
@@ -225,6 +262,7 @@ fn since(since: &Since, cursor: &Column, snapshot: &Snapshot) -> Vec<String> {
 
 fn again(again: &Again, cursor: &Column, snapshot: &Snapshot) -> Option<String> {
     match again {
+        Again::Never => None,
         Again::Window { from } => Some(compared(cursor, ">=", from)),
         Again::Transaction { window_from, xmin } => {
             let written = WrittenSince::new(*xmin, snapshot.xmax);

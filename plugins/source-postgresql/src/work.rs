@@ -3,6 +3,8 @@
 use longshore_sdk::{incremental::descriptor_of, prelude::*};
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot::Snapshot;
+
 /// A partition's descriptor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -31,6 +33,9 @@ pub(crate) struct Ordered {
     pub(crate) from: Option<CursorValue>,
     /// The greatest cursor in the first attempt's view. What came later is the next run's.
     pub(crate) up_to: CursorValue,
+    /// Rows from here on are of no interest (a range that was asked for).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<CursorValue>,
     /// The newest rows are left for the next run.
     pub(crate) unsettled: Option<Unsettled>,
     /// Which rows the next run may see again.
@@ -78,6 +83,8 @@ pub(crate) enum Again {
     },
     /// All of the window.
     Window { from: CursorValue },
+    /// None: there is no next run that this one prepares.
+    Never,
 }
 
 /// See [`Work::Pages`].
@@ -93,6 +100,41 @@ pub(crate) struct Pages {
     pub(crate) first_xmin: u64,
     /// The heap's file in the first attempt's view: another one means that its rows have other places now.
     pub(crate) file: Option<u32>,
+    /// The server of the first attempt's view: places and transactions mean nothing to another one.
+    #[serde(default)]
+    pub(crate) server: Server,
+    /// For a table with a cursor that has no index to be read in order by: which rows, and which of them the next run may see again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of_cursor: Option<Box<Ordered>>,
+}
+
+/// What tells one server from another, and a promoted standby from what it followed; absent where the user may not see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) system_identifier: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timeline: Option<u32>,
+}
+
+impl Server {
+    /// The server that a snapshot belongs to.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            system_identifier: snapshot.system_identifier.clone(),
+            timeline: snapshot.timeline,
+        }
+    }
+
+    /// Whether a snapshot can be of this server, as far as is known.
+    pub(crate) fn may_be(&self, snapshot: &Snapshot) -> bool {
+        fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
+            a.is_none() || b.is_none() || a == b
+        }
+        agree(self.system_identifier.as_ref(), snapshot.system_identifier.as_ref())
+            && agree(self.timeline.as_ref(), snapshot.timeline.as_ref())
+    }
 }
 
 impl Work {

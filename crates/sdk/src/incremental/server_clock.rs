@@ -3,7 +3,7 @@
 use longshore_core::cursor::{CursorType, CursorValue, Timestamp};
 
 /// One reading of the server's clock. The stored cursor never passes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ServerClock {
     /// Microseconds since 1970 UTC.
     pub at: i64,

@@ -1,12 +1,14 @@
-//! Tables without a cursor: everything, in pieces that can be read at once.
+//! Heaps in pieces that can be read at once: tables without a cursor, and large ones that no index orders.
 
 use longshore_sdk::prelude::*;
 
 use super::Planning;
 use crate::{
     catalog::{Heap, Relation},
+    connection::Session,
     errors::from_postgres,
-    work::{Pages, Work},
+    snapshot::Snapshot,
+    work::{Ordered, Pages, Server, Work},
 };
 
 /// Size of a piece in mebibytes: seconds of work each.
@@ -19,28 +21,11 @@ const MAX_PARTITIONS: u64 = 256;
 const RANGE_SCANS_SINCE: u32 = 14;
 
 pub(super) async fn plan(planning: &Planning<'_>, relation: &Relation, table: Table) -> Result<TablePlan> {
-    let mut partitions = Vec::new();
-    if relation.heaps.is_empty() {
-        partitions.push(Work::Whole.into_partition("all", relation.estimated_rows)?);
+    let partitions = if relation.heaps.is_empty() {
+        vec![Work::Whole.into_partition("all", relation.estimated_rows)?]
     } else {
-        let sizes = heap_sizes(planning, relation).await?;
-        let total: u64 = sizes.iter().map(|size| size.pages).sum();
-        let per_partition = pages_per_partition(planning, relation, total);
-        for (index, (heap, size)) in relation.heaps.iter().zip(&sizes).enumerate() {
-            let prefix = if relation.heaps.len() > 1 {
-                format!("leaf-{index}-")
-            } else {
-                String::new()
-            };
-            for pages in divided(heap, size, per_partition, planning.snapshot.xmin) {
-                let share = relation
-                    .estimated_rows
-                    .map(|rows| share(rows, &pages, size.pages, total));
-                let id = format!("{prefix}pages-{}", pages.from);
-                partitions.push(Work::Pages(pages).into_partition(id, share)?);
-            }
-        }
-    }
+        Heaps::of(planning, relation).await?.partitions(None)?
+    };
     Ok(TablePlan {
         table,
         partitions,
@@ -48,6 +33,76 @@ pub(super) async fn plan(planning: &Planning<'_>, relation: &Relation, table: Ta
         warnings: Vec::new(),
         upper_bound: None,
     })
+}
+
+/// The heaps of a relation, measured, to be read piece by piece.
+pub(super) struct Heaps<'a> {
+    planning: &'a Planning<'a>,
+    relation: &'a Relation,
+    sizes: Vec<HeapSize>,
+    total: u64,
+    per_partition: u64,
+}
+
+impl<'a> Heaps<'a> {
+    pub(super) async fn of(planning: &'a Planning<'a>, relation: &'a Relation) -> Result<Self> {
+        let sizes = heap_sizes(planning, relation).await?;
+        let total = sizes.iter().map(|size| size.pages).sum();
+        Ok(Self {
+            planning,
+            relation,
+            sizes,
+            total,
+            per_partition: pages_per_partition(planning, relation, total),
+        })
+    }
+
+    /// Whether they are more than one piece of work.
+    pub(super) fn are_large(&self) -> bool {
+        self.total > self.per_partition
+    }
+
+    /// The pieces; with `of_cursor` only the rows that it bounds.
+    pub(super) fn partitions(&self, of_cursor: Option<&Ordered>) -> Result<Vec<Partition>> {
+        let mut partitions = Vec::new();
+        for (index, (heap, size)) in self.relation.heaps.iter().zip(&self.sizes).enumerate() {
+            let prefix = if self.relation.heaps.len() > 1 {
+                format!("leaf-{index}-")
+            } else {
+                String::new()
+            };
+            for pages in divided(heap, size, self.per_partition, self.planning.snapshot) {
+                let share = self
+                    .relation
+                    .estimated_rows
+                    .map(|rows| share(rows, &pages, size.pages, self.total));
+                let id = format!("{prefix}pages-{}", pages.from);
+                // What is counted once is counted with the first piece.
+                let of_cursor = of_cursor.map(|ordered| {
+                    let skipped_nulls = if partitions.is_empty() {
+                        ordered.skipped_nulls
+                    } else {
+                        0
+                    };
+                    Box::new(Ordered {
+                        skipped_nulls,
+                        ..ordered.clone()
+                    })
+                });
+                partitions.push(Work::Pages(Pages { of_cursor, ..pages }).into_partition(id, share)?);
+            }
+        }
+        Ok(partitions)
+    }
+}
+
+/// The file that a heap is in; another one means that its rows have other places.
+pub(crate) async fn heap_file(session: &Session, heap: &str) -> Result<Option<u32>> {
+    const FILE: &str = "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass)";
+    let row = session.query_one(FILE, &[&heap]).await;
+    Ok(row
+        .map_err(|error| from_postgres(&error, "looking for the table's file"))?
+        .get(0))
 }
 
 struct HeapSize {
@@ -84,14 +139,16 @@ fn pages_per_partition(planning: &Planning<'_>, relation: &Relation, total: u64)
     wished.max(total.div_ceil(MAX_PARTITIONS)).max(1)
 }
 
-fn divided(heap: &Heap, size: &HeapSize, per_partition: u64, first_xmin: u64) -> Vec<Pages> {
+fn divided(heap: &Heap, size: &HeapSize, per_partition: u64, snapshot: &Snapshot) -> Vec<Pages> {
     let count = size.pages.div_ceil(per_partition).max(1);
     let pages = |index: u64| Pages {
         heap: heap.name.clone(),
         from: index * per_partition,
         to: (index + 1 < count).then(|| (index + 1) * per_partition),
-        first_xmin,
+        first_xmin: snapshot.xmin,
         file: size.file,
+        server: Server::of(snapshot),
+        of_cursor: None,
     };
     (0..count)
         .map(|index| {
@@ -121,7 +178,12 @@ mod tests {
             pages: 0,
         };
         for (pages, per_partition) in [(0, 10), (9, 10), (10, 10), (11, 10), (100, 7), (5, u64::MAX)] {
-            let pieces = divided(&heap, &HeapSize { pages, file: None }, per_partition, 1);
+            let pieces = divided(
+                &heap,
+                &HeapSize { pages, file: None },
+                per_partition,
+                &Snapshot::default(),
+            );
             assert_eq!(pieces[0].from, 0);
             assert_eq!(pieces.last().unwrap().to, None);
             for pair in pieces.windows(2) {

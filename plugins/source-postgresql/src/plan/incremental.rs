@@ -3,19 +3,19 @@
 use longshore_sdk::{
     core::cursor::CursorType,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, fits, greater, lesser,
     },
     prelude::*,
 };
 
 use super::{
-    LARGE_TABLE_ROWS, Planning,
+    Planning,
+    full::Heaps,
     order::{missing_index, order_key},
 };
 use crate::{
     catalog::{Column, Relation},
     errors::from_postgres,
-    position::constant,
     probe,
     source_state::SourceState,
     work::{Again, Ordered, Since, Unsettled, Work},
@@ -44,7 +44,7 @@ pub(super) async fn plan(
     relation: &Relation,
     (cursor, described): (&Column, CursorColumn<'_>),
     table: Table,
-    state: Option<&TableState>,
+    selection: &TableSelection,
 ) -> Result<TablePlan> {
     let options = planning.spec.options(&relation.shown).read;
     let plan = Incremental {
@@ -56,7 +56,10 @@ pub(super) async fn plan(
         options,
         warnings: Vec::new(),
     };
-    plan.make(table, state).await
+    match &selection.range {
+        Some(range) => plan.of_range(table, range).await,
+        None => plan.make(table, selection.state.as_ref()).await,
+    }
 }
 
 impl Incremental<'_> {
@@ -68,8 +71,8 @@ impl Incremental<'_> {
         let newest = self.newest(stored.as_ref().or(start.as_ref())).await?;
         let first_run = state.is_none();
 
-        let completed_cursor = self.completed_cursor(stored.as_ref(), newest.as_ref());
-        let completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref());
+        let completed_cursor = self.completed_cursor(stored.as_ref(), newest.as_ref()).await?;
+        let completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref(), source_state.as_ref());
         let completed_state = TableState {
             cursor_column: self.cursor.name.clone(),
             cursor: completed_cursor,
@@ -95,21 +98,16 @@ impl Incremental<'_> {
                 self.since(stored.as_ref(), source_state.as_ref())
             };
             let ordered = Ordered {
-                cursor: self.cursor.name.clone(),
-                key: order_key(self.relation, self.cursor),
-                unique: self.relation.key_is_unique,
                 since,
                 from: start,
-                up_to,
                 unsettled: self.unsettled(),
                 again: self.again(&completed),
                 baseline,
                 skipped_nulls: nulls,
+                ..self.everything_up_to(up_to)
             };
-            let estimate = self.relation.estimated_rows.filter(|_| first_run);
-            partitions.push(Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?);
+            partitions.extend(self.divided(ordered).await?);
         }
-        self.warn_of_missing_index();
         if state.is_some_and(|state| state.fingerprints.overflowed()) {
             self.warnings.push(format!(
                 "More rows of {} than can be remembered lie within the overlap: some are delivered again. A shorter `overlap` avoids it.",
@@ -123,6 +121,82 @@ impl Incremental<'_> {
             warnings: self.warnings,
             upper_bound,
         })
+    }
+
+    /// The rows of a range, whatever was delivered before and without a trace in the state.
+    async fn of_range(mut self, table: Table, range: &CursorRange) -> Result<TablePlan> {
+        let column = &self.described;
+        let ends = range.from.iter().chain(&range.to);
+        if let Some(end) = ends.into_iter().find(|end| !fits(end, column.cursor_type)) {
+            let message = format!(
+                "'{end}' is no value of the cursor {} of table {}, which is {}",
+                column.name, column.table, column.type_name
+            );
+            return Err(Error::config("range_invalid", message).with_table(column.table));
+        }
+        let newest = self.newest_in(range).await?;
+        let mut partitions = Vec::new();
+        if let Some(up_to) = newest.clone().filter(|_| !range.is_empty()) {
+            let ordered = Ordered {
+                from: range.from.clone(),
+                before: range.to.clone(),
+                ..self.everything_up_to(up_to)
+            };
+            partitions = self.divided(ordered).await?;
+        }
+        Ok(TablePlan {
+            table,
+            partitions,
+            completed_state: None,
+            warnings: self.warnings,
+            upper_bound: newest,
+        })
+    }
+
+    /// All rows with a cursor up to this one, none of which matters to a later run.
+    fn everything_up_to(&self, up_to: CursorValue) -> Ordered {
+        Ordered {
+            cursor: self.cursor.name.clone(),
+            key: order_key(self.relation, self.cursor),
+            unique: self.relation.key_is_unique,
+            since: Since::Beginning,
+            from: None,
+            up_to,
+            before: None,
+            unsettled: None,
+            again: Again::Never,
+            baseline: false,
+            skipped_nulls: 0,
+        }
+    }
+
+    /// One partition in the order of the cursor; several in the order of the pages for a large table that is read from its beginning and has no index
+    /// that has the order. To sort all of it would take the server's disk and time before the first row, and again after each interruption.
+    async fn divided(&mut self, ordered: Ordered) -> Result<Vec<Partition>> {
+        let missing = missing_index(self.relation, self.cursor);
+        let from_the_beginning = ordered.since == Since::Beginning && !ordered.baseline;
+        if let Some(statement) = missing.as_ref().filter(|_| !self.relation.heaps.is_empty()) {
+            let heaps = Heaps::of(self.planning, self.relation).await?;
+            if heaps.are_large() {
+                self.warnings.push(format!(
+                    "No index of table {} begins with {}: {}: {statement}",
+                    self.relation.shown,
+                    self.cursor.name,
+                    if from_the_beginning {
+                        "it is read in the order of its pages now, and every later run searches the whole table"
+                    } else {
+                        "every run searches the whole table"
+                    }
+                ));
+                if from_the_beginning {
+                    return heaps.partitions(Some(&ordered));
+                }
+            }
+        }
+        let estimate = self.relation.estimated_rows.filter(|_| from_the_beginning);
+        Ok(vec![
+            Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?,
+        ])
     }
 
     /// Counts rows without a cursor where the options say that they matter.
@@ -143,52 +217,92 @@ impl Incremental<'_> {
 
     /// The greatest cursor in the snapshot, from `least` on.
     async fn newest(&self, least: Option<&CursorValue>) -> Result<Option<CursorValue>> {
-        probe::newest(
-            self.planning,
-            self.relation,
-            self.cursor,
-            self.described.cursor_type,
-            least,
-        )
-        .await
+        let range = CursorRange {
+            from: least.cloned(),
+            to: None,
+        };
+        self.newest_in(&range).await
     }
 
-    /// Never beyond the server's clock, never back.
-    fn completed_cursor(&self, stored: Option<&CursorValue>, newest: Option<&CursorValue>) -> Option<CursorValue> {
-        let Some(newest) = newest else { return stored.cloned() };
-        let settled = self
-            .planning
-            .snapshot
-            .clock
-            .before(self.described.cursor_type, self.settle());
-        Some(greater(lesser(newest.clone(), settled), stored.cloned()))
+    async fn newest_in(&self, range: &CursorRange) -> Result<Option<CursorValue>> {
+        let bounds = probe::in_range(self.cursor, range);
+        probe::newest(self.planning, self.relation, self.cursor, &self.described, bounds).await
     }
 
-    fn completed_state(&self, cursor: Option<&CursorValue>, newest: Option<&CursorValue>) -> SourceState {
+    /// Never beyond the clock of the server that the rows come from, never beyond the numbers, never back.
+    async fn completed_cursor(
+        &self,
+        stored: Option<&CursorValue>,
+        newest: Option<&CursorValue>,
+    ) -> Result<Option<CursorValue>> {
+        let Some(mut newest) = newest.cloned() else {
+            return Ok(stored.cloned());
+        };
+        if probe::is_no_number(&newest) {
+            let mut bounds = probe::in_range(self.cursor, &CursorRange::default());
+            bounds.push(probe::is_a_number(self.cursor));
+            let greatest = probe::newest(self.planning, self.relation, self.cursor, &self.described, bounds).await?;
+            let Some(greatest) = greatest else {
+                return Ok(stored.cloned());
+            };
+            newest = greatest;
+        }
+        let snapshot = self.planning.snapshot;
+        let cursor_type = self.described.cursor_type;
+        let settled = snapshot.clock.before(cursor_type, self.settle());
+        let capped = lesser(lesser(newest, settled), snapshot.replayed_as(cursor_type));
+        Ok(Some(greater(capped, stored.cloned())))
+    }
+
+    fn completed_state(
+        &self,
+        cursor: Option<&CursorValue>,
+        newest: Option<&CursorValue>,
+        last: Option<&SourceState>,
+    ) -> SourceState {
         let snapshot = self.planning.snapshot;
         SourceState {
             cursor: cursor.cloned(),
             cursor_type: self.cursor.type_name.clone(),
-            delivered_to: cursor.map(|cursor| greater(cursor.clone(), newest.cloned())),
-            window_from: cursor.and_then(|cursor| self.window_from(cursor, 1)),
+            delivered_to: self.delivered_to(cursor, newest),
+            window_from: cursor.and_then(|cursor| self.window_from(cursor, last)),
             xmin: self.relation.has_xmin.then_some(snapshot.xmin),
+            next_transaction: Some(snapshot.next_transaction),
             snapshot_at: snapshot.clock.at,
             system_identifier: snapshot.system_identifier.clone(),
             timeline: snapshot.timeline,
         }
     }
 
-    /// Where the run after `cursor` begins to look for late rows: the overlap back, and not after the oldest transaction that is open now.
-    fn window_from(&self, cursor: &CursorValue, times: i64) -> Option<CursorValue> {
-        let distance = self.overlap.saturating_mul(times);
-        match before(cursor, distance) {
-            Some(from) => Some(lesser(
-                from,
-                self.planning.snapshot.oldest_transaction_as(self.described.cursor_type),
-            )),
-            // Without distances: rows that carry their transaction are found anywhere, others only from the cursor on.
-            None => (!self.relation.has_xmin).then(|| cursor.clone()),
+    /// The greatest cursor that this run delivers. Something that is no number is beyond all numbers to the server, and has no order here.
+    fn delivered_to(&self, cursor: Option<&CursorValue>, newest: Option<&CursorValue>) -> Option<CursorValue> {
+        match newest {
+            Some(newest) if probe::is_no_number(newest) => Some(newest.clone()),
+            _ => cursor.map(|cursor| greater(cursor.clone(), newest.cloned())),
         }
+    }
+
+    /// Where the run after `cursor` begins to look for late rows: the overlap back, and as far as the oldest transaction that is open now. It does not
+    /// move at all while a transaction of the last run may still be open.
+    fn window_from(&self, cursor: &CursorValue, last: Option<&SourceState>) -> Option<CursorValue> {
+        let snapshot = self.planning.snapshot;
+        let distance = match self.described.cursor_type {
+            CursorType::Timestamp { .. } | CursorType::Date => {
+                // When a prepared transaction was prepared is known, not when it began.
+                let prepared = snapshot.oldest_prepared_age.map(|age| age.saturating_add(self.overlap));
+                let open = snapshot.oldest_transaction_age.max(prepared.unwrap_or(0));
+                self.overlap.max(open)
+            }
+            _ => self.overlap,
+        };
+        // Without distances: rows that carry their transaction are found anywhere, others only from the cursor on.
+        let from = match before(cursor, distance) {
+            Some(from) => from,
+            None if self.relation.has_xmin => return None,
+            None => cursor.clone(),
+        };
+        let still_open = last.filter(|last| last.has_open_transaction_in(snapshot));
+        Some(lesser(from, still_open.and_then(|last| last.window_from.clone())))
     }
 
     fn since(&mut self, stored: Option<&CursorValue>, state: Option<&SourceState>) -> Since {
@@ -275,24 +389,6 @@ impl Incremental<'_> {
         };
         own.map_or(default, Span::microseconds)
     }
-
-    fn warn_of_missing_index(&mut self) {
-        let large = self
-            .relation
-            .estimated_rows
-            .is_some_and(|rows| rows >= LARGE_TABLE_ROWS);
-        if let Some(statement) = missing_index(self.relation, self.cursor).filter(|_| large) {
-            self.warnings.push(format!(
-                "Table {} is sorted in every run, because no index begins with {}: {statement}",
-                self.relation.shown, self.cursor.name
-            ));
-        }
-    }
-}
-
-/// The condition for rows from a cursor on.
-pub(crate) fn at_least(cursor: &Column, value: &CursorValue) -> String {
-    format!("{} >= {}", cursor.sql(), constant(value, &cursor.cast_name))
 }
 
 /// An error of a statement that looks at a table.

@@ -11,12 +11,14 @@ use longshore_sdk::{arrow::datatypes::Schema, core::cursor::CursorType, incremen
 use crate::{
     catalog::{self, Column, Relation},
     connection::Session,
+    probe,
     snapshot::Snapshot,
     source_state::SourceState,
     spec::Spec,
 };
 
-pub(crate) use incremental::{at_least, failed};
+pub(crate) use full::heap_file;
+pub(crate) use incremental::failed;
 pub(crate) use order::missing_index;
 
 /// What planning looks at.
@@ -40,7 +42,17 @@ pub(crate) async fn plan(
 ) -> Result<TablePlan> {
     let spec = planning.spec;
     let table = offered(relation, spec)?;
+    // Before anything is looked up in the table: from here on nobody rewrites it.
+    probe::may_read(planning.session, spec, relation).await?;
     let Some(cursor) = spec.cursor_of(&relation.shown) else {
+        if selection.range.is_some() {
+            return Err(Error::config(
+                "range_without_cursor",
+                format!("Table {} has no cursor that a range could be of", relation.shown),
+            )
+            .with_table(&relation.shown)
+            .with_remedy("Set `cursor`, or leave the table out of the range."));
+        }
         return match &selection.resume {
             Some(resume) => Ok(TablePlan {
                 table,
@@ -60,7 +72,7 @@ pub(crate) async fn plan(
             table,
             ..resume.clone()
         }),
-        None => incremental::plan(planning, relation, (cursor, described), table, selection.state.as_ref()).await,
+        None => incremental::plan(planning, relation, (cursor, described), table, selection).await,
     }
 }
 

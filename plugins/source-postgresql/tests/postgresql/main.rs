@@ -2,9 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
 mod checks;
+mod clocks;
+mod fail_over;
+mod first_run;
 mod incremental;
 mod interrupted;
+mod late_commits;
+mod ranges;
 mod relations;
+mod rewritten;
+mod standby;
 mod support;
 mod types;
 mod unusable;

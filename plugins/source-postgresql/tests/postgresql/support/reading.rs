@@ -66,6 +66,18 @@ impl Reading {
         self.try_run().await.unwrap()
     }
 
+    /// What the next run would warn of. It is opened and closed again.
+    pub(crate) async fn warnings(&self) -> Vec<String> {
+        let selection = TableSelection {
+            name: self.table.clone(),
+            state: self.state.clone(),
+            ..TableSelection::default()
+        };
+        let mut plans = self.source.open_run("look", 1, vec![selection]).await.unwrap();
+        self.source.close_run("look").await.unwrap();
+        plans.remove(0).warnings
+    }
+
     pub(crate) async fn try_run(&mut self) -> Result<Rows> {
         self.run += 1;
         // Through its stored form, as between two processes.
