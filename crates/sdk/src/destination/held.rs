@@ -1,9 +1,15 @@
 //! Rows of which nobody knows whether an earlier attempt delivered them, and that the user wants held: kept from the destination, and handed back to
 //! Longshore as rejects, which keeps them where they can be looked at.
 
-use longshore_core::{balance::DestinationCounts, error::Result};
+use std::collections::VecDeque;
 
-use super::stream::{AckSender, ReceivedBatch, Reject};
+use longshore_core::{balance::DestinationCounts, error::Result};
+use longshore_protocol::{
+    UNCERTAIN_DELIVERY,
+    v1::{self, write_response::Response},
+};
+
+use super::stream::{AckSender, ReceivedBatch, Reject, rejects_message};
 use crate::row_key::key_of_row;
 
 /// Rejects that one message holds.
@@ -14,20 +20,32 @@ pub(super) struct HeldRows {
     left: u64,
     key: Vec<String>,
     acks: AckSender,
+    /// What is still to be said of rows that are held.
+    outbox: VecDeque<Response>,
 }
 
 impl HeldRows {
     pub(super) fn new(rows: u64, key: Vec<String>, acks: AckSender) -> Self {
-        Self { left: rows, key, acks }
+        Self {
+            left: rows,
+            key,
+            acks,
+            outbox: VecDeque::new(),
+        }
     }
 
-    /// What of a batch is for the destination; `None` when all of it is held, and acked.
-    pub(super) async fn keep_from(&mut self, mut batch: ReceivedBatch) -> Result<Option<ReceivedBatch>> {
+    /// Takes the rows to be held out of a batch; `None` when nothing is left of it for the destination. [`Self::tell`] says what became of them.
+    pub(super) fn take_from(&mut self, mut batch: ReceivedBatch) -> Result<Option<ReceivedBatch>> {
         let held = self.left.min(batch.rows);
         if held == 0 {
             return Ok(Some(batch));
         }
-        self.reject(&batch, held).await?;
+        let rejects = self.rejects(&batch, held)?;
+        self.outbox.extend(
+            rejects
+                .chunks(REJECTS_A_MESSAGE)
+                .map(|chunk| rejects_message(chunk.to_vec())),
+        );
         self.left -= held;
         if held < batch.rows {
             self.acks.count_held(batch.sequence, held);
@@ -38,25 +56,35 @@ impl HeldRows {
             rejected: held,
             ..DestinationCounts::default()
         };
-        self.acks.ack(batch.sequence, counts).await?;
+        self.outbox.push_back(self.acks.ack_message(batch.sequence, counts)?);
         Ok(None)
     }
 
-    async fn reject(&self, batch: &ReceivedBatch, rows: u64) -> Result<()> {
+    /// Sends what is to be said. Dropped half-way, it goes on where it was when it is called again.
+    pub(super) async fn tell(&mut self) -> Result<()> {
+        while !self.outbox.is_empty() {
+            let permit = self.acks.permit().await?;
+            let message = self.outbox.pop_front().map(|response| v1::WriteResponse {
+                response: Some(response),
+            });
+            if let Some(message) = message {
+                permit.send(Ok(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn rejects(&self, batch: &ReceivedBatch, rows: u64) -> Result<Vec<Reject>> {
         let decoded = batch.decode()?;
         let reject = |row: u64| Reject {
             sequence: batch.sequence,
             row,
             key: key_of_row(&decoded, usize::try_from(row).unwrap_or(usize::MAX), &self.key),
-            rule: longshore_protocol::UNCERTAIN_DELIVERY.to_owned(),
+            rule: UNCERTAIN_DELIVERY.to_owned(),
             column: String::new(),
             reason: "an earlier attempt may have delivered the row already".to_owned(),
             whole_row: true,
         };
-        let rejects: Vec<Reject> = (0..rows).map(reject).collect();
-        for message in rejects.chunks(REJECTS_A_MESSAGE) {
-            self.acks.send_rejects(message.to_vec()).await?;
-        }
-        Ok(())
+        Ok((0..rows).map(reject).collect())
     }
 }

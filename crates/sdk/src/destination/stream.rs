@@ -25,6 +25,8 @@ use super::held::HeldRows;
 pub struct BatchReceiver {
     requests: Streaming<v1::WriteRequest>,
     held: HeldRows,
+    /// Taken off the stream, and not given to the destination yet.
+    parked: Option<ReceivedBatch>,
     decoder: Arc<BatchDecoder>,
     received: Arc<AtomicU64>,
 }
@@ -86,6 +88,7 @@ impl BatchReceiver {
         Self {
             requests,
             held,
+            parked: None,
             decoder: Arc::new(decoder),
             received: Arc::default(),
         }
@@ -103,10 +106,16 @@ impl BatchReceiver {
 
     /// The next batch or barrier; `None` after the last one.
     ///
+    /// Cancel safe: when the future is dropped, nothing is lost, and the next call goes on.
+    ///
     /// # Errors
     /// When Longshore has given the partition up, or the stream is broken: nothing more is to be sent.
     pub async fn next(&mut self) -> Result<Option<Received>> {
         loop {
+            self.held.tell().await?;
+            if let Some(batch) = self.parked.take() {
+                return Ok(Some(Received::Batch(batch)));
+            }
             let message = self.requests.message().await;
             let Some(message) = message.map_err(|status| status::from_status(&status))? else {
                 return Ok(None);
@@ -114,9 +123,7 @@ impl BatchReceiver {
             match message.request {
                 Some(Request::Batch(batch)) => {
                     let batch = self.in_sequence(batch)?;
-                    if let Some(batch) = self.held.keep_from(batch).await? {
-                        return Ok(Some(Received::Batch(batch)));
-                    }
+                    self.parked = self.held.take_from(batch)?;
                 }
                 Some(Request::Barrier(barrier)) => return Ok(Some(Received::Barrier(barrier.sequence))),
                 Some(Request::Open(_)) | None => {
@@ -207,6 +214,11 @@ impl AckSender {
     /// # Errors
     /// `ack_out_of_order` when a batch was left out; an error when Longshore does not listen any more.
     pub async fn ack(&self, sequence: u64, counts: DestinationCounts) -> Result<()> {
+        let message = self.ack_message(sequence, counts)?;
+        self.send(message).await
+    }
+
+    pub(super) fn ack_message(&self, sequence: u64, counts: DestinationCounts) -> Result<Response> {
         let previous = self.acked.fetch_add(1, Ordering::Relaxed);
         if sequence != previous + 1 {
             return Err(Error::internal(
@@ -220,14 +232,13 @@ impl AckSender {
             filtered,
             uncertain,
         } = counts;
-        self.send(Response::Ack(v1::Ack {
+        Ok(Response::Ack(v1::Ack {
             sequence,
             delivered,
             rejected: rejected + self.held_in(sequence),
             filtered,
             uncertain,
         }))
-        .await
     }
 
     /// Says that every row of this batch is durable, as [`Self::ack`] does.
@@ -247,33 +258,40 @@ impl AckSender {
     /// # Errors
     /// When Longshore does not listen any more.
     pub async fn reject(&self, mut rejects: Vec<Reject>) -> Result<()> {
-        for reject in &mut rejects {
-            reject.row += self.held_in(reject.sequence);
-        }
-        self.send_rejects(rejects).await
-    }
-
-    pub(super) async fn send_rejects(&self, rejects: Vec<Reject>) -> Result<()> {
         if rejects.is_empty() {
             return Ok(());
         }
-        let rejects = rejects.into_iter().map(Into::into).collect();
-        self.send(Response::Rejects(v1::Rejects { rejects })).await
+        for reject in &mut rejects {
+            reject.row += self.held_in(reject.sequence);
+        }
+        self.send(rejects_message(rejects)).await
     }
 
     pub(crate) async fn opened(&self) -> Result<()> {
         self.send(Response::Opened(v1::WriteOpened {})).await
     }
 
+    /// Room for one message.
+    pub(super) async fn permit(&self) -> Result<mpsc::Permit<'_, Result<v1::WriteResponse, Status>>> {
+        self.sender
+            .reserve()
+            .await
+            .map_err(|_| Error::internal("writer_gone", "Longshore does not write this partition any more"))
+    }
+
     async fn send(&self, response: Response) -> Result<()> {
         let message = v1::WriteResponse {
             response: Some(response),
         };
-        self.sender
-            .send(Ok(message))
-            .await
-            .map_err(|_| Error::internal("writer_gone", "Longshore does not write this partition any more"))
+        self.permit().await?.send(Ok(message));
+        Ok(())
     }
+}
+
+pub(super) fn rejects_message(rejects: Vec<Reject>) -> Response {
+    Response::Rejects(v1::Rejects {
+        rejects: rejects.into_iter().map(Into::into).collect(),
+    })
 }
 
 impl From<Reject> for v1::Reject {

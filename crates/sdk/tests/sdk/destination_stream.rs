@@ -1,6 +1,6 @@
 //! What a destination may and may not do with its stream.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use longshore_sdk::{
     arrow::array::{ArrayRef, Int64Array, RecordBatch},
@@ -16,6 +16,8 @@ use serde_json::json;
 #[serde(rename_all = "snake_case")]
 enum Behaviour {
     Ack,
+    /// Gives up every wait at once, and waits again.
+    AckImpatiently,
     ForgetTheLast,
     AckBackwards,
     Miscount,
@@ -47,13 +49,26 @@ impl Destination for Misbehaved {
 
     async fn write(&self, _: WritePartition, mut batches: BatchReceiver, acks: AckSender) -> Result<()> {
         let mut received = Vec::new();
-        while let Some(next) = batches.next().await? {
+        let patience = match self.behaviour {
+            Behaviour::AckImpatiently => Duration::ZERO,
+            _ => Duration::MAX,
+        };
+        loop {
+            let next = match tokio::time::timeout(patience, batches.next()).await {
+                Ok(Ok(Some(next))) => next,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+            };
             if let Received::Batch(batch) = next {
                 received.push(batch);
             }
         }
         match self.behaviour {
-            Behaviour::Ack => {}
+            Behaviour::Ack | Behaviour::AckImpatiently => {}
             Behaviour::ForgetTheLast => drop(received.pop()),
             Behaviour::AckBackwards => received.reverse(),
             Behaviour::Miscount => {
@@ -122,6 +137,15 @@ async fn preparing_another_number_of_tables_and_undeclared_abilities_are_errors(
 
 #[tokio::test]
 async fn rows_that_may_be_there_already_are_held_and_named() {
+    held_and_named(Behaviour::Ack).await;
+}
+
+#[tokio::test]
+async fn a_wait_for_batches_can_be_given_up_at_any_time() {
+    held_and_named(Behaviour::AckImpatiently).await;
+}
+
+async fn held_and_named(behaviour: Behaviour) {
     let batches = [batch(), batch(), batch()];
     for (uncertain, rejected) in [
         (0, vec![]),
@@ -132,7 +156,7 @@ async fn rows_that_may_be_there_already_are_held_and_named() {
             primary_key: vec!["id".to_owned()],
             ..Table::new("t", batch().schema())
         };
-        let destination = misbehaved(Behaviour::Ack).await;
+        let destination = misbehaved(behaviour).await;
         let written = destination
             .write_after_a_crash(table, WriteMode::Append, &batches, uncertain)
             .await
