@@ -147,6 +147,9 @@ pub struct Partition {
     pub descriptor: String,
     /// Estimated rows, when known.
     pub estimated_rows: Option<u64>,
+    /// Rows come in a total order that does not depend on when they are read: another reading from the same position gives the same rows in the same
+    /// order, apart from rows that were written in between. `uncertain: hold` needs it.
+    pub total_order: bool,
 }
 
 /// A partition to read.
@@ -195,6 +198,7 @@ impl Partition {
             id: id.into(),
             descriptor: descriptor.into(),
             estimated_rows: None,
+            total_order: false,
         }
     }
 }
@@ -249,6 +253,7 @@ impl From<Partition> for v1::Partition {
             id: partition.id,
             descriptor: partition.descriptor,
             estimated_rows: partition.estimated_rows,
+            total_order: partition.total_order,
         }
     }
 }
@@ -259,6 +264,7 @@ impl From<v1::Partition> for Partition {
             id: partition.id,
             descriptor: partition.descriptor,
             estimated_rows: partition.estimated_rows,
+            total_order: partition.total_order,
         }
     }
 }

@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let run = NewRun {
         run_id: "run".to_owned(),
+        again: None,
         configuration: String::new(),
         holder: Holder::current("bench"),
         started_at: now,

@@ -89,6 +89,8 @@ pub struct NewRun {
     pub run_id: String,
     /// A hash of everything in the configuration that decides what an interrupted run would do; never the configuration itself, which holds secrets.
     pub configuration: String,
+    /// The range that it reads again, in the orchestrator's own form; `None`: what is new.
+    pub again: Option<serde_json::Value>,
     /// Who runs it.
     pub holder: Holder,
     /// Now.
@@ -112,6 +114,8 @@ pub struct Run {
     pub ended_at: Option<UnixMicros>,
     /// See [`NewRun::configuration`].
     pub configuration: String,
+    /// See [`NewRun::again`].
+    pub again: Option<serde_json::Value>,
     /// Who runs it, or ran its last attempt.
     pub holder: Holder,
     /// What its last attempt stopped at.
@@ -155,6 +159,14 @@ pub struct RunDetails {
 }
 
 impl RunDetails {
+    /// As [`Run::uncertain_rows`], and rows that are on their way, or were when a process died that nobody has taken over from yet.
+    #[must_use]
+    pub fn uncertain_rows(&self) -> u64 {
+        let partitions = self.tables.iter().flat_map(|table| &table.partitions);
+        let on_their_way: u64 = partitions.map(PartitionProgress::rows_on_their_way).sum();
+        self.run.uncertain_rows + on_their_way
+    }
+
     /// The time that its attempts took. An attempt whose process died is not counted: nobody knows when that was.
     #[must_use]
     pub fn duration(&self) -> Duration {
@@ -223,10 +235,12 @@ impl TableProgress {
         sums
     }
 
-    /// Rows that a target may hold twice: those that broken attempts left uncertain, and those that destinations sent again after an answer was lost.
+    /// Rows that a target may hold twice: those that broken attempts left uncertain, those that destinations sent again after an answer was lost, and
+    /// those that are on their way, or were when a process died that nobody has taken over from.
     #[must_use]
     pub fn uncertain_rows(&self) -> u64 {
-        let of_attempts: u64 = self.partitions.iter().map(|partition| partition.uncertain_rows).sum();
+        let of_partition = |partition: &PartitionProgress| partition.uncertain_rows + partition.rows_on_their_way();
+        let of_attempts: u64 = self.partitions.iter().map(of_partition).sum();
         let of_destinations: u64 = self.destinations().values().map(|counts| counts.uncertain).sum();
         of_attempts + of_destinations
     }
@@ -259,6 +273,19 @@ pub struct PartitionProgress {
     pub highest_sent_rows: u64,
     /// See [`UncertainRows`].
     pub uncertain_rows: u64,
+}
+
+impl PartitionProgress {
+    /// Rows that the current attempt has marked as sent and not committed.
+    fn rows_on_their_way(&self) -> u64 {
+        self.sent_rows.saturating_sub(self.forwarded)
+    }
+
+    /// Rows that any attempt forwarded or was about to.
+    #[must_use]
+    pub fn touched_rows(&self) -> u64 {
+        self.forwarded.max(self.highest_sent_rows)
+    }
 }
 
 /// Rows of a partition that were marked as sent, of which no commit says that they arrived, when an attempt ended or its stream broke.

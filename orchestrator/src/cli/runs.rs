@@ -59,6 +59,9 @@ struct ShownRun {
     rejects: u64,
     dropped_rejects: u64,
     error: Option<Error>,
+    /// The range that it reads again; absent: what is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -198,8 +201,16 @@ impl ShownDetails {
     fn in_words(&self) -> String {
         let run = &self.run;
         let mut text = format!("run {} of sync {} {}\n", run.run_id, run.sync, words_for(run.status));
+        if let Some(again) = &run.again {
+            let end = |end: &str| again[end].as_str().map_or_else(|| "the end".to_owned(), str::to_owned);
+            text.push_str(&format!(
+                "  reads again  from {} to before {}\n",
+                end("from"),
+                end("to")
+            ));
+        }
         text.push_str(&format!(
-            "  uncertain    {} rows may have been delivered twice\n",
+            "  uncertain    {} rows at most were on their way when something broke\n",
             grouped(run.uncertain)
         ));
         text.push_str(&format!(
@@ -267,6 +278,7 @@ impl From<Run> for ShownRun {
             rejects: run.rejects,
             dropped_rejects: run.dropped_rejects,
             error: run.error,
+            again: run.again,
         }
     }
 }
@@ -277,11 +289,15 @@ impl From<RunDetails> for ShownDetails {
             host: details.run.holder.host.clone(),
             pid: details.run.holder.pid,
         };
+        let uncertain = details.uncertain_rows();
         Self {
             holder,
             attempts: details.attempts.into_iter().map(ShownAttempt::from).collect(),
             tables: details.tables.iter().map(ShownTable::from).collect(),
-            run: details.run.into(),
+            run: ShownRun {
+                uncertain,
+                ..details.run.into()
+            },
         }
     }
 }

@@ -111,7 +111,7 @@ fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome) -> Result<Exit
             match failure {
                 Some(Failure::Cancelled) => context
                     .output
-                    .note("cancelled; the next sync goes on where this one stopped"),
+                    .note("cancelled; the same command goes on where this one stopped"),
                 Some(failure) => context.output.explain(failure),
                 None => {}
             }
@@ -181,7 +181,7 @@ fn in_words(report: &RunReport) -> String {
     }
     if report.uncertain > 0 {
         text.push_str(&format!(
-            "; at most {} rows may have been delivered twice",
+            "; {} rows are uncertain at most: they were on their way when something broke",
             grouped(report.uncertain)
         ));
     }

@@ -12,14 +12,14 @@ use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
 
 use super::{
     begin::OpenedRun,
-    hold::HeldSync,
+    hold::{self, HeldSync},
     plan::{self, OpeningRun},
     prepare::{check_holding, prepare},
     report::{RunReport, TableReport},
     run::{Engine, SyncOutcome, Task},
     session::Session,
     tables::move_planned,
-    transfer::RunContext,
+    transfer::{RunContext, check_rejects},
 };
 use crate::failure::Failure;
 
@@ -34,14 +34,17 @@ impl Engine<'_> {
             Ok(begun) => begun,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };
-        let moved = self.move_tables(task, session, &mut run, names).await;
+        let mut moved = self.move_tables(task, session, &mut run, names).await;
         close_run(session, &run.run_id).await;
+        if moved.is_ok() {
+            moved = self.judge_rejects(task, &run.run_id).await;
+        }
         self.finish(task.held, run, moved, started).await
     }
 
     async fn choose_and_begin(&self, task: &Task<'_>, session: &Session) -> Result<(OpenedRun, Vec<String>), Failure> {
         let Task { source, reading, .. } = *task;
-        let selected = self.unless_cancelled(plan::select_tables(session, source)).await?;
+        let selected = self.unless_stopped(task, plan::select_tables(session, source)).await?;
         let names = reading.choose(session, selected)?;
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
         let run = self.begin(task, &fingerprint, &names).await?;
@@ -56,10 +59,7 @@ impl Engine<'_> {
         tables: Vec<String>,
     ) -> Result<(), Failure> {
         let Task {
-            source,
-            reading,
-            held,
-            progress,
+            source, reading, held, ..
         } = *task;
         let opening = OpeningRun {
             run_id: &run.run_id,
@@ -69,37 +69,23 @@ impl Engine<'_> {
             interrupted: run.interrupted.as_ref(),
         };
         let planned = self
-            .unless_cancelled(plan::open_run(session, self.store.as_ref(), &held.hold, &opening))
+            .unless_stopped(task, plan::open_run(session, self.store.as_ref(), &held.hold, &opening))
             .await?;
         if planned.is_empty() {
             return Ok(());
         }
         run.warnings
             .extend(planned.iter().flat_map(|table| &table.plan.warnings).cloned());
-        let prepared = self.unless_cancelled(prepare(session, &run.run_id, &planned)).await?;
+        hold::confirm(self.store.as_ref(), &held.hold).await?;
+        let prepared = self
+            .unless_stopped(task, prepare(session, &run.run_id, &planned))
+            .await?;
         if source.spec.uncertain == Uncertain::Hold {
             check_holding(session, &planned, &prepared)?;
         }
         run.warnings
             .extend(prepared.iter().flatten().flat_map(|table| &table.warnings).cloned());
-        let context = Arc::new(RunContext {
-            store: Arc::clone(&self.store),
-            hold: held.hold.clone(),
-            run_id: Arc::clone(&run.run_id),
-            source: session.source.plugin.clone(),
-            resumable: session
-                .source
-                .plugin
-                .description
-                .source
-                .as_ref()
-                .is_some_and(|source| source.resumable),
-            max_unacked_bytes: source.spec.max_unacked_bytes.bytes(),
-            max_rejects: source.spec.max_rejects,
-            uncertain: source.spec.uncertain,
-            progress: progress.clone(),
-            cancel: held.lost.child_token(),
-        });
+        let context = Arc::new(self.run_context(task, session, &run.run_id));
         let stop_with_user = context.cancel.clone();
         let user = self.cancel.clone();
         let follow = async move {
@@ -107,14 +93,47 @@ impl Engine<'_> {
             stop_with_user.cancel();
             std::future::pending::<()>().await;
         };
+        let concurrency = usize::from(source.spec.concurrency);
         tokio::select! {
-            moved = move_planned(Arc::clone(&context), session, planned, prepared, usize::from(source.spec.concurrency)) => match moved {
+            moved = move_planned(context, session, planned, prepared, concurrency) => match moved {
                 // Who lost the sync must not claim that the user stopped it.
-                Err(Failure::Cancelled) if held.lost.is_cancelled() => Err(lost().into()),
+                Err(Failure::Cancelled) if held.lost.is_cancelled() => Err(held.loss().into()),
                 moved => moved,
             },
             () = follow => Err(Failure::Cancelled),
         }
+    }
+
+    fn run_context(&self, task: &Task<'_>, session: &Session, run_id: &Arc<str>) -> RunContext {
+        let spec = &task.source.spec;
+        let source = &session.source.plugin;
+        let capabilities = source.description.source.as_ref();
+        RunContext {
+            store: Arc::clone(&self.store),
+            hold: task.held.hold.clone(),
+            run_id: Arc::clone(run_id),
+            source: source.clone(),
+            resumable: capabilities.is_some_and(|capabilities| capabilities.resumable),
+            max_unacked_bytes: spec.max_unacked_bytes.bytes(),
+            max_rejects: spec.max_rejects,
+            uncertain: spec.uncertain,
+            progress: task.progress.clone(),
+            cancel: task.held.lost.child_token(),
+        }
+    }
+
+    /// Whether the run as a whole, over all its attempts, has more rejects than the user allows.
+    async fn judge_rejects(&self, task: &Task<'_>, run_id: &str) -> Result<(), Failure> {
+        let Some(max_rejects) = task.source.spec.max_rejects else {
+            return Ok(());
+        };
+        let tables = self.store.get_run(run_id).await?.map(|details| details.tables);
+        let (mut read, mut rejected) = (0, 0);
+        for table in tables.iter().flatten() {
+            read += table.forwarded();
+            rejected += table.destinations().values().map(|counts| counts.rejected).sum::<u64>();
+        }
+        check_rejects(max_rejects, read, rejected)
     }
 
     /// Records the end of the attempt, and says how the run stands after it.
@@ -176,10 +195,16 @@ impl Engine<'_> {
         Ok(status)
     }
 
-    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    /// Gives work up when the user stops, or when the sync is lost.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        task: &Task<'_>,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             done = work => done,
             () = self.cancel.cancelled() => Err(Failure::Cancelled),
+            () = task.held.lost.cancelled() => Err(task.held.loss().into()),
         }
     }
 }
@@ -224,9 +249,4 @@ fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {
         Err(Failure::Cancelled) => RunStatus::Cancelled,
         Err(_) => RunStatus::Failed,
     }
-}
-
-fn lost() -> Error {
-    Error::internal("run_lost", "Another process has taken this sync over; this one stops and has moved nothing since")
-        .with_remedy("This happens when a process is stopped for longer than its lease, such as a suspended machine. The other run goes on.")
 }

@@ -49,19 +49,22 @@ impl Attempts {
         self.furthest = self.furthest.max(reached);
         self.in_vain += 1;
         let delay = RetryPolicy::RUN.delay_before(self.in_vain + 1, crate::chance::number());
-        let delay = delay.filter(|_| error.retryable)?;
-        tracing::warn!(?delay, %error, code = error.code, causes = error.causes.join(": "), "the attempt broke off; another one goes on with the run");
+        // What has run before in this sync can run again, also when its program now dies at its start.
+        let can_pass = error.retryable || (outcome.report.is_none() && self.last.is_some());
+        let delay = delay.filter(|_| can_pass)?;
+        tracing::warn!(?delay, %error, code = error.code, causes = error.causes.join(": "), "the attempt broke off; another one is to follow");
         Some(delay)
     }
 
-    /// Keeps what an attempt knew, for the report at the end.
+    /// Keeps what an attempt knew, for the report at the end, when another one follows.
     pub(super) fn broke_off(&mut self, outcome: SyncOutcome) {
+        let attempt = outcome.report.as_ref().map(|report| report.attempt);
         if let Some(report) = outcome.report {
             self.warnings_of(&report);
-            if let Some(error) = &report.error {
-                self.warnings.push(broken_off(report.attempt, error));
-            }
             self.last = Some(report);
+        }
+        if let Some(failure) = outcome.failure {
+            self.warnings.push(broken_off(attempt, &failure.to_error()));
         }
     }
 
@@ -100,8 +103,9 @@ impl Reached {
     }
 }
 
-fn broken_off(attempt: u32, error: &Error) -> String {
-    format!("attempt {attempt} broke off and another one went on: {error}")
+fn broken_off(attempt: Option<u32>, error: &Error) -> String {
+    let which = attempt.map_or_else(|| "an attempt".to_owned(), |number| format!("attempt {number}"));
+    format!("{which} broke off and another one followed: {error}")
 }
 
 #[cfg(test)]
@@ -185,7 +189,7 @@ mod tests {
             report.warnings,
             [
                 "an index is missing",
-                "attempt 1 broke off and another one went on: It died"
+                "attempt 1 broke off and another one followed: It died"
             ]
         );
         assert_eq!(report.error.unwrap().code, "plugin_not_started");

@@ -5,12 +5,9 @@ use std::sync::Arc;
 use longshore_config::Uncertain;
 use longshore_core::Error;
 use longshore_protocol::UNCERTAIN_DELIVERY;
-use longshore_state::{NewRun, RunDetails, TableProgress, UnixMicros};
+use longshore_state::{NewRun, PartitionProgress, RunDetails, UnixMicros};
 
 use super::run::{Engine, Task};
-
-/// What begins the fingerprint of a run that reads a range again, so that such runs are known by it.
-pub(super) const READ_AGAIN: &str = "range:";
 
 /// The run in hand.
 pub(super) struct OpenedRun {
@@ -37,19 +34,15 @@ impl Engine<'_> {
             if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
                 return self.go_on(task, interrupted).await;
             }
-            let half_done = rows_half_done(&interrupted);
-            let same_purpose = interrupted.run.configuration.starts_with(READ_AGAIN) != reading.moves_cursors();
-            if half_done > 0 && !same_purpose && !reading.moves_cursors() {
-                return Err(unfinished(&held.hold.sync, &interrupted, half_done));
-            }
-            if half_done > 0 {
-                warnings.push(given_up(&interrupted, half_done, same_purpose));
+            if let Some(warning) = abandon(task, &interrupted)? {
+                warnings.push(warning);
             }
         }
         let run_id = uuid::Uuid::now_v7().to_string();
         let run = NewRun {
             run_id: run_id.clone(),
             configuration: fingerprint.to_owned(),
+            again: reading.again_as_json(),
             holder: self.holder.clone(),
             started_at: UnixMicros::now(),
         };
@@ -107,30 +100,49 @@ fn all_selected(interrupted: &RunDetails, tables: &[String]) -> bool {
         .all(|progress| progress.complete || tables.contains(&progress.table))
 }
 
-/// Rows delivered by a run of tables that it did not complete: whoever reads these tables anew delivers them once more.
-fn rows_half_done(interrupted: &RunDetails) -> u64 {
-    let incomplete = interrupted.tables.iter().filter(|table| !table.complete);
-    incomplete.map(TableProgress::forwarded).sum()
-}
-
-fn unfinished(sync: &str, interrupted: &RunDetails, rows: u64) -> Error {
-    let message = format!(
-        "The run {} of sync {sync} was interrupted after {rows} rows; reading a range now would give it up",
-        interrupted.run.run_id
-    );
-    Error::config("run_interrupted", message)
-        .with_remedy("Let `longshore sync` finish it first, or give it up with `longshore state reset`.")
-}
-
-fn given_up(interrupted: &RunDetails, rows: u64, same_purpose: bool) -> String {
-    let run_id = &interrupted.run.run_id;
-    if same_purpose {
+/// Whether an interrupted run that will not be gone on with may be given up, and what is to be said of it.
+///
+/// # Errors
+/// `run_interrupted`: rows that it has sent would come twice without being asked for.
+fn abandon(task: &Task<'_>, interrupted: &RunDetails) -> Result<Option<String>, Error> {
+    let (run_id, rows) = (&interrupted.run.run_id, rows_of_open_tables(interrupted));
+    if rows == 0 {
+        return Ok(None);
+    }
+    let reads_again = interrupted.run.again.is_some();
+    let refusal = if !task.reading.moves_cursors() && !reads_again {
+        Some("reading a range now would give it up")
+    } else if task.source.spec.uncertain == Uncertain::Hold && !reads_again {
+        Some(
+            "what it was asked for has changed since, so its rows would be sent once more, which `uncertain: hold` forbids",
+        )
+    } else {
+        None
+    };
+    if let Some(why) = refusal {
+        let message = format!(
+            "The run {run_id} of sync {} was interrupted after at most {rows} rows; {why}",
+            task.held.hold.sync
+        );
+        return Err(Error::config("run_interrupted", message).with_remedy(
+            "Let `longshore sync` finish it first, with the configuration that it began with, or give it up with `longshore state reset`.",
+        ));
+    }
+    Ok(Some(if reads_again {
         format!(
-            "the run {run_id} was interrupted, and what it was asked for has changed since: it is given up, and its {rows} rows are read again"
+            "the run {run_id}, which read a range again, was interrupted after at most {rows} rows: it is given up; repeat its command where the range still matters"
         )
     } else {
         format!(
-            "the run {run_id}, which read a range again, was interrupted after {rows} rows: it is given up; repeat its command where the range still matters"
+            "the run {run_id} was interrupted, and what it was asked for has changed since: it is given up, and its rows, at most {rows}, are sent once more"
         )
-    }
+    }))
+}
+
+/// Rows sent by a run of tables that it did not complete: whoever reads these tables anew sends them once more.
+fn rows_of_open_tables(interrupted: &RunDetails) -> u64 {
+    let open = interrupted.tables.iter().filter(|table| !table.complete);
+    open.flat_map(|table| &table.partitions)
+        .map(PartitionProgress::touched_rows)
+        .sum()
 }

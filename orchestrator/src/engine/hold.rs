@@ -1,6 +1,9 @@
 //! One process at a time runs a sync; the lease behind that.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use longshore_core::{Error, Result};
 use longshore_state::{Acquisition, CurrentHold, Hold, Holder, StateStore, UnixMicros};
@@ -19,6 +22,8 @@ pub struct HeldSync {
     pub hold: Hold,
     /// Cancelled when the hold is lost: nothing more may be written.
     pub lost: CancellationToken,
+    /// Why it was lost.
+    reason: Arc<OnceLock<Error>>,
     store: Arc<dyn StateStore>,
     renewal: JoinHandle<()>,
 }
@@ -44,13 +49,28 @@ impl HeldSync {
             }
         };
         let lost = CancellationToken::new();
-        let renewal = tokio::spawn(renew(Arc::clone(&store), hold.clone(), lost.clone()));
+        let reason = Arc::default();
+        let renewal = tokio::spawn(renew(
+            Arc::clone(&store),
+            hold.clone(),
+            lost.clone(),
+            Arc::clone(&reason),
+        ));
         Ok(Self {
             hold,
             lost,
+            reason,
             store,
             renewal,
         })
+    }
+
+    /// Why the hold is lost.
+    pub(super) fn loss(&self) -> Error {
+        self.reason
+            .get()
+            .cloned()
+            .unwrap_or_else(|| Error::internal("run_lost", "This process has lost its hold of the sync"))
     }
 
     /// Gives the sync back.
@@ -69,16 +89,26 @@ impl Drop for HeldSync {
     }
 }
 
-async fn renew(store: Arc<dyn StateStore>, hold: Hold, lost: CancellationToken) {
+/// Makes sure that this process still holds the sync, before something is done that the store does not see.
+///
+/// # Errors
+/// `run_lost`, and those of the store.
+pub(super) async fn confirm(store: &dyn StateStore, hold: &Hold) -> Result<()> {
+    store.renew(hold, UnixMicros::now(), LEASE).await
+}
+
+async fn renew(store: Arc<dyn StateStore>, hold: Hold, lost: CancellationToken, reason: Arc<OnceLock<Error>>) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        match store.renew(&hold, UnixMicros::now(), LEASE).await {
+        match confirm(store.as_ref(), &hold).await {
             Ok(()) => {}
             Err(error) if error.retryable => {
                 tracing::warn!(sync = hold.sync, %error, "the lease could not be renewed yet")
             }
             Err(error) => {
-                tracing::error!(sync = hold.sync, %error, "the sync is lost to another process");
+                tracing::error!(sync = hold.sync, %error, "the hold of the sync is lost");
+                // Only this task sets it, once.
+                reason.set(error).ok();
                 lost.cancel();
                 return;
             }

@@ -9,7 +9,7 @@ use longshore_state::{NewTablePlan, PartitionProgress, RunDetails, StateStore, T
 use prost::Message as _;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{begin::READ_AGAIN, reading::Reading, session::Session};
+use super::{reading::Reading, session::Session};
 use crate::failure::Failure;
 
 /// A table that is still to be moved in a run.
@@ -81,12 +81,15 @@ pub(super) fn fingerprint(
         })
         .collect();
     let spec = &source.spec;
-    let document = serde_json::json!([spec.path, spec.tables, spec.skip_tables, options, destinations]);
-    let hash = |document: String| format!("{:032x}", xxh3_128(document.as_bytes()));
-    match reading {
-        Reading::New => hash(document.to_string()),
-        Reading::Again(again) => format!("{READ_AGAIN}{}", hash(serde_json::json!([document, again]).to_string())),
-    }
+    let mut document = vec![
+        serde_json::json!(spec.path),
+        serde_json::json!(spec.tables),
+        serde_json::json!(spec.skip_tables),
+        options,
+        serde_json::json!(destinations),
+    ];
+    document.extend(reading.again_as_json());
+    format!("{:032x}", xxh3_128(serde_json::json!(document).to_string().as_bytes()))
 }
 
 /// Fixes the run's view: asks the source for the plan of each table that is not complete, and stores the plans that are new.
@@ -196,6 +199,11 @@ impl PlannedTable {
             .map(|partition| partition.estimated_rows)
             .sum();
         of_partitions.or(self.table.estimated_rows)
+    }
+
+    /// Whether every row of the table is read, so that what does not come is not there.
+    pub(super) fn is_read_whole(&self) -> bool {
+        self.plan.completed_state.is_none() && self.table.cursor.is_empty()
     }
 
     fn to_store(&self) -> NewTablePlan {

@@ -69,9 +69,10 @@ fn check_mode(
         )
         .into());
     }
+    // A range that is read again moves no cursor, and is no complete read either.
     let incremental = planned
         .iter()
-        .any(|table| table.table.name == prepared.name && table.plan.completed_state.is_some());
+        .any(|table| table.table.name == prepared.name && !table.is_read_whole());
     if mode == v1::WriteMode::OverwriteDeleteStale && incremental {
         let error = Error::config(
             "stale_rows_unknown",
@@ -90,7 +91,7 @@ fn check_mode(
     Ok(())
 }
 
-/// `uncertain: hold` needs destinations that can, and rows that come in the same order again: those of a table with a key.
+/// `uncertain: hold` needs destinations that can, and rows that come in the same order again.
 pub(super) fn check_holding(
     session: &Session,
     planned: &[PlannedTable],
@@ -114,15 +115,15 @@ pub(super) fn check_holding(
                     "hold rows that may be there already",
                     "Use `uncertain: resend`.",
                 )
-            } else if table.table.primary_key.is_empty() {
+            } else if !table.plan.partitions.iter().all(|partition| partition.total_order) {
                 Error::config(
-                    "hold_needs_key",
+                    "hold_needs_order",
                     format!(
-                        "The table {} has no key, so after a crash nobody can tell which of its rows {} may have",
+                        "The rows of table {} come in no order that is the same again, so after a crash nobody can tell which of them {} may have",
                         answer.name, plugin.name
                     ),
                 )
-                .with_remedy("Name a key in the source's options for the table, or use `uncertain: resend`.")
+                .with_remedy("Give the table a cursor and a key (`primary_key` in the source's options for the table), or use `uncertain: resend`.")
             } else {
                 continue;
             };

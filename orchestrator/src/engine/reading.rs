@@ -49,6 +49,14 @@ impl Reading {
         })
     }
 
+    /// The form that the store keeps with a run that reads a range again.
+    pub(super) fn again_as_json(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::New => None,
+            Self::Again(again) => Some(serde_json::json!(again)),
+        }
+    }
+
     pub(super) fn moves_cursors(&self) -> bool {
         matches!(self, Self::New)
     }

@@ -80,9 +80,10 @@ impl Engine<'_> {
         }
     }
 
-    /// One attempt with plugins of its own: none of an earlier one is left that could still write.
+    /// One attempt with plugins of its own: of those that this process has started, none of an earlier attempt is left that could still write.
     async fn attempt_once(&self, task: &Task<'_>) -> SyncOutcome {
-        let session = match Session::open(self.host, self.configuration, task.source).await {
+        let opening = Session::open(self.host, self.configuration, task.source);
+        let session = match self.unless_stopped(task, opening).await {
             Ok(session) => session,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };

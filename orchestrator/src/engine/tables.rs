@@ -11,6 +11,7 @@ use longshore_state::{Promotion, UnixMicros};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
+    hold::confirm,
     plan::PlannedTable,
     session::Session,
     transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
@@ -48,18 +49,22 @@ pub(super) async fn move_planned(
             let (context, table, slots) = (Arc::clone(&context), Arc::clone(&table), Arc::clone(&slots));
             partitions.spawn(async move {
                 let _slot = slots.acquire_owned().await.expect("the semaphore is never closed");
+                if context.cancel.is_cancelled() {
+                    return (index, Err(Failure::Cancelled));
+                }
                 (index, transfer(context, table, work).await)
             });
         }
         remaining.insert(index, left);
         tables.push((planned, table));
     }
+    let mut ending = Ending::default();
     for (index, left) in &remaining {
         if *left == 0 {
-            complete_table(&context, &tables[*index].0, &tables[*index].1).await?;
+            let completed = complete_table(&context, &tables[*index].0, &tables[*index].1).await;
+            ending.note(&context, completed);
         }
     }
-    let mut first_failure: Option<Failure> = None;
     while let Some(joined) = partitions.join_next().await {
         let outcome = match joined {
             Ok((index, Ok(()))) => {
@@ -75,18 +80,26 @@ pub(super) async fn move_planned(
                 .with_cause(&panicked)
                 .into()),
         };
-        if let Err(failure) = outcome {
-            // The others end in order: what they have acked is committed.
-            context.cancel.cancel();
-            // A partition that stops because another one failed says only that it was cancelled.
-            if first_failure.is_none() || matches!(first_failure, Some(Failure::Cancelled)) {
-                first_failure = Some(failure);
-            }
-        }
+        ending.note(&context, outcome);
     }
-    match first_failure {
-        Some(failure) => Err(failure),
-        None => context.check_all_rejects(),
+    ending.first_failure.map_or(Ok(()), Err)
+}
+
+/// Why the tables are not all moved, when they are not.
+#[derive(Default)]
+struct Ending {
+    first_failure: Option<Failure>,
+}
+
+impl Ending {
+    fn note(&mut self, context: &RunContext, outcome: Result<(), Failure>) {
+        let Err(failure) = outcome else { return };
+        // The others end in order: what they have acked is committed.
+        context.cancel.cancel();
+        // A partition that stops because another one failed says only that it was cancelled.
+        if matches!(self.first_failure, None | Some(Failure::Cancelled)) {
+            self.first_failure = Some(failure);
+        }
     }
 }
 
@@ -152,24 +165,7 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         let counted = destinations.get(destination).copied().unwrap_or_default();
         balance::check(name, progress.source(), progress.forwarded(), counted)?;
     }
-    for destination in table
-        .destinations
-        .iter()
-        .filter(|destination| destination.write_mode == v1::WriteMode::OverwriteDeleteStale)
-    {
-        let request = v1::DeleteStaleRequest {
-            run_id: context.run_id.to_string(),
-            table: name.clone(),
-        };
-        match destination.plugin.destination().delete_stale(request).await {
-            Ok(response) => tracing::info!(
-                table = name,
-                deleted = response.into_inner().deleted,
-                "stale rows were removed"
-            ),
-            Err(status) => return Err(destination.plugin.explain(from_status(&status)).await.into()),
-        }
-    }
+    delete_stale(context, table).await?;
     let state = planned
         .plan
         .completed_state
@@ -185,5 +181,32 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         .promote_table(&context.hold, &context.run_id, name, promotion, UnixMicros::now())
         .await?;
     table.counters.complete.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Removes what a complete read did not contain, where the user wants it.
+async fn delete_stale(context: &RunContext, table: &TableContext) -> Result<(), Failure> {
+    let wanted = |destination: &&TableDestination| destination.write_mode == v1::WriteMode::OverwriteDeleteStale;
+    for destination in table.destinations.iter().filter(wanted) {
+        let request = v1::DeleteStaleRequest {
+            run_id: context.run_id.to_string(),
+            table: table.table.name.clone(),
+        };
+        // Another run's rows would be stale to this one, should it have slept.
+        confirm(context.store.as_ref(), &context.hold).await?;
+        let mut client = destination.plugin.destination();
+        let deleted = tokio::select! {
+            deleted = client.delete_stale(request) => deleted,
+            () = context.cancel.cancelled() => return Err(Failure::Cancelled),
+        };
+        match deleted {
+            Ok(response) => tracing::info!(
+                table = &*table.name,
+                deleted = response.into_inner().deleted,
+                "stale rows were removed"
+            ),
+            Err(status) => return Err(destination.plugin.explain(from_status(&status)).await.into()),
+        }
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One partition: batches one way, acks the other, checkpoints into the store.
 
 mod stream;
+mod tally;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -68,30 +69,27 @@ pub(super) struct PartitionWork {
 
 impl RunContext {
     /// Whether a run that is going on has more rejects than the user allows.
-    pub(super) fn check_rejects(&self) -> Result<(), Failure> {
-        let (read, _) = self.progress.totals();
-        match self.max_rejects {
-            Some(MaxRejects::PartsPerMillion(_)) if read < SHARE_NEEDS_ROWS => Ok(()),
-            _ => self.check_all_rejects(),
-        }
-    }
-
-    /// Whether the run as a whole has more rejects than the user allows.
-    pub(super) fn check_all_rejects(&self) -> Result<(), Failure> {
-        let Some(max_rejects) = self.max_rejects else {
-            return Ok(());
-        };
+    pub(super) fn check_rejects_so_far(&self) -> Result<(), Failure> {
         let (read, rejected) = self.progress.totals();
-        if !max_rejects.is_exceeded(rejected, read) {
-            return Ok(());
+        match self.max_rejects {
+            None => Ok(()),
+            Some(MaxRejects::PartsPerMillion(_)) if read < SHARE_NEEDS_ROWS => Ok(()),
+            Some(max_rejects) => check_rejects(max_rejects, read, rejected),
         }
-        let error = Error::destination(
-            "too_many_rejects",
-            format!("{rejected} of {read} rows were rejected; max_rejects allows {max_rejects}"),
-        )
-        .with_remedy("`longshore rejects list` shows what was refused and why; what was delivered stays delivered.");
-        Err(Failure::TooManyRejects(error))
     }
+}
+
+/// Whether so many rejects are more than the user allows.
+pub(super) fn check_rejects(max_rejects: MaxRejects, read: u64, rejected: u64) -> Result<(), Failure> {
+    if !max_rejects.is_exceeded(rejected, read) {
+        return Ok(());
+    }
+    let error = Error::destination(
+        "too_many_rejects",
+        format!("{rejected} of {read} rows were rejected; max_rejects allows {max_rejects}"),
+    )
+    .with_remedy("`longshore rejects list` shows what was refused and why; what was delivered stays delivered.");
+    Err(Failure::TooManyRejects(error))
 }
 
 impl TableContext {

@@ -33,6 +33,7 @@ impl RowRange {
             id: format!("id-{from}-{to}"),
             descriptor: format!(r#"{{"from":{from},"to":{to}}}"#),
             estimated_rows: Some(to + 1 - from),
+            total_order: true,
         }
     }
 

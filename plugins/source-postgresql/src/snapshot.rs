@@ -45,7 +45,7 @@ FROM pg_catalog.txid_current_snapshot() s";
 // since would be taken for seen; what begins in between is younger than this answer.
 const BEFORE: &str = "\
 SELECT least(pg_catalog.clock_timestamp(), \
-             (SELECT min(xact_start) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend')), \
+             (SELECT min(xact_start) FROM pg_catalog.pg_stat_activity WHERE pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'autovacuum worker')), \
        (SELECT min(prepared) FROM pg_catalog.pg_prepared_xacts), \
        pg_catalog.pg_is_in_recovery(), pg_catalog.pg_last_xact_replay_timestamp()";
 

@@ -143,6 +143,7 @@ impl Work {
             id: id.into(),
             descriptor: descriptor_of(&self)?,
             estimated_rows,
+            total_order: matches!(&self, Self::Ordered(ordered) if ordered.unique),
         })
     }
 }

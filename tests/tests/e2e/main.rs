@@ -9,6 +9,7 @@ mod incremental;
 mod interruptions;
 mod kill_matrix;
 mod python_plugins;
+mod ranges;
 mod readme;
 mod report;
 mod scene;

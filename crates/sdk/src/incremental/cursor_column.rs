@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use longshore_core::{CursorValue, Error, Result, TableState, cursor::CursorType};
+use longshore_core::{CursorValue, Error, Result, TableState, cursor::CursorType, range::CursorRange};
 
 use super::{ReadOptions, StartFrom, fits, options_pointer};
 
@@ -53,6 +53,36 @@ impl CursorColumn<'_> {
                 .with_remedy(remedy));
         }
         Ok(())
+    }
+
+    /// A range that is to be read, with ends of the column's type. They come as text where a person wrote them.
+    ///
+    /// # Errors
+    /// `range_invalid`: an end is no value of the column.
+    pub fn range(&self, range: &CursorRange) -> Result<CursorRange> {
+        let Self {
+            name, table, type_name, ..
+        } = self;
+        let invalid = || {
+            Error::config(
+                "range_invalid",
+                format!("The range names no values of the cursor {name} of table {table}, which is {type_name}"),
+            )
+            .with_table(*table)
+        };
+        let typed = range
+            .clone()
+            .typed(self.cursor_type)
+            .map_err(|error| invalid().with_cause(&error))?;
+        match typed
+            .from
+            .iter()
+            .chain(&typed.to)
+            .find(|end| !fits(end, self.cursor_type))
+        {
+            Some(_) => Err(invalid()),
+            None => Ok(typed),
+        }
     }
 
     /// Where the table's rows begin to be of interest: the configured `start_from`, when it is a value. It bounds every run, so that a row of before does not come

@@ -28,14 +28,15 @@ pub(super) fn begin(tx: &Transaction<'_>, hold: &Hold, run: &NewRun) -> Result<(
     give_up(tx, &hold.sync)?;
     let holder = to_json(&run.holder)?;
     tx.execute(
-        "INSERT INTO runs (run_id, sync, status, generation, attempt, started_at, configuration, holder)
-         VALUES (:run_id, :sync, 'running', :generation, 1, :started_at, :configuration, :holder)",
+        "INSERT INTO runs (run_id, sync, status, generation, attempt, started_at, configuration, again, holder)
+         VALUES (:run_id, :sync, 'running', :generation, 1, :started_at, :configuration, :again, :holder)",
         named_params! {
             ":run_id": run.run_id,
             ":sync": hold.sync,
             ":generation": hold.generation,
             ":started_at": run.started_at.0,
             ":configuration": run.configuration,
+            ":again": to_json_option(run.again.as_ref())?,
             ":holder": holder,
         },
     )?;
@@ -206,6 +207,7 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<Run> {
         started_at: UnixMicros(row.get("started_at")?),
         ended_at: row.get::<_, Option<i64>>("ended_at")?.map(UnixMicros),
         configuration: row.get("configuration")?,
+        again: json_option(row, "again")?,
         holder: json(row, "holder")?,
         error: json_option(row, "error")?,
         summary: json_option(row, "summary")?,

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -41,7 +41,7 @@ CREATE TABLE runs (
     uncertain_rows  INTEGER NOT NULL DEFAULT 0,
     rejects         INTEGER NOT NULL DEFAULT 0,
     dropped_rejects INTEGER NOT NULL DEFAULT 0
-) STRICT;
+, again TEXT) STRICT;
 CREATE INDEX runs_by_sync ON runs (sync, id);
 CREATE TABLE attempts (
     run            INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

@@ -111,6 +111,7 @@ pub(crate) async fn acquire_at(store: &dyn StateStore, pid: u32, now: UnixMicros
 pub(crate) fn new_run(run_id: &str, pid: u32) -> NewRun {
     NewRun {
         run_id: run_id.to_owned(),
+        again: None,
         configuration: "fingerprint".to_owned(),
         holder: process(pid),
         started_at: NOW,

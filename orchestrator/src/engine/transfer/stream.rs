@@ -3,7 +3,7 @@
 //! Deadlock is excluded by counting: the queue to each destination holds more messages than may ever be unacked, so forwarding a batch never waits,
 //! and acks are always taken. Backpressure comes from not asking the source for more while too much is unacked.
 
-use std::{collections::VecDeque, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{
     StreamExt as _,
@@ -23,7 +23,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use v1::{read_request, read_response, write_request, write_response};
 
-use super::{PartitionWork, RunContext, TableContext};
+use super::{PartitionWork, RunContext, TableContext, tally::Tally};
 use crate::{failure::Failure, plugin_host::Plugin};
 
 /// Batches of a partition that may be unacked: bounds the queue to a destination where batches are tiny.
@@ -57,8 +57,7 @@ pub(super) struct PartitionStream<'a> {
     rejects: Vec<NewReject>,
     last_commit: Instant,
     moved: Instant,
-    /// What this stream added to the shared counters, to be taken back when it breaks.
-    counted: Counted,
+    tally: Tally,
 }
 
 struct Writer {
@@ -68,13 +67,6 @@ struct Writer {
     ended: bool,
     /// Whole-row rejects by batch, to be compared with the batch's ack.
     refused: VecDeque<(u64, u64)>,
-}
-
-#[derive(Default)]
-struct Counted {
-    forwarded: u64,
-    acked: u64,
-    rejected: u64,
 }
 
 enum Event {
@@ -105,7 +97,12 @@ impl<'a> PartitionStream<'a> {
             request: Some(read_request::Request::Open(open)),
         };
         source_requests.try_send(first).map_err(|_| closed())?;
-        let source = match context.source.source().read(ReceiverStream::new(requests)).await {
+        let mut client = context.source.source();
+        let opened = tokio::select! {
+            opened = client.read(ReceiverStream::new(requests)) => opened,
+            () = context.cancel.cancelled() => return Err(Failure::Cancelled),
+        };
+        let source = match opened {
             Ok(response) => response.into_inner(),
             Err(status) => return Err(context.source.explain(of_partition(table, &status)).await.into()),
         };
@@ -122,7 +119,7 @@ impl<'a> PartitionStream<'a> {
             rejects: Vec::new(),
             last_commit: now,
             moved: now,
-            counted: Counted::default(),
+            tally: Tally::new(&table.counters),
         };
         stream.open_writers().await?;
         Ok(stream)
@@ -166,7 +163,12 @@ impl<'a> PartitionStream<'a> {
                 request: Some(write_request::Request::Open(open)),
             };
             requests.try_send(message).map_err(|_| closed())?;
-            let stream = match destination.plugin.destination().write(ReceiverStream::new(queue)).await {
+            let mut client = destination.plugin.destination();
+            let opened = tokio::select! {
+                opened = client.write(ReceiverStream::new(queue)) => opened,
+                () = self.context.cancel.cancelled() => return Err(Failure::Cancelled),
+            };
+            let stream = match opened {
                 Ok(response) => response.into_inner(),
                 Err(status) => return Err(self.destination_failed(index, &status).await),
             };
@@ -199,7 +201,7 @@ impl<'a> PartitionStream<'a> {
             }
         }
         if outcome.is_err() {
-            self.take_counters_back();
+            self.tally.take_back();
         }
         outcome
     }
@@ -313,8 +315,7 @@ impl<'a> PartitionStream<'a> {
         for index in 0..self.writers.len() {
             self.send(index, write_request::Request::Batch(batch.clone()))?;
         }
-        self.counted.forwarded += rows;
-        self.table.counters.forwarded.fetch_add(rows, Ordering::Relaxed);
+        self.tally.forwarded(rows);
         Ok(())
     }
 
@@ -415,14 +416,10 @@ impl<'a> PartitionStream<'a> {
             );
             return Err(Error::protocol("rejects_unnamed", message).into());
         }
-        let counters = &self.table.counters;
-        let newly_acked = before - self.flow.unacked_rows();
-        self.counted.acked += newly_acked;
-        counters.acked.fetch_add(newly_acked, Ordering::Relaxed);
+        self.tally.acked(before - self.flow.unacked_rows());
         if ack.rejected > 0 {
-            self.counted.rejected += ack.rejected;
-            counters.rejected.fetch_add(ack.rejected, Ordering::Relaxed);
-            self.context.check_rejects()?;
+            self.tally.rejected(ack.sequence, ack.rejected);
+            self.context.check_rejects_so_far()?;
         }
         Ok(())
     }
@@ -463,10 +460,7 @@ impl<'a> PartitionStream<'a> {
         self.work.revision = committed.revision;
         self.work.position = position;
         self.work.forwarded += forwarded;
-        // What is committed stays counted, whatever becomes of this stream.
-        self.counted.forwarded = self.counted.forwarded.saturating_sub(forwarded);
-        self.counted.acked = self.counted.acked.saturating_sub(forwarded);
-        self.counted.rejected = 0;
+        self.tally.committed(sequence, forwarded);
         self.table.counters.moved_to(cursor);
         let message = v1::ReadRequest {
             request: Some(read_request::Request::Committed(v1::CheckpointCommitted { sequence })),
@@ -493,13 +487,6 @@ impl<'a> PartitionStream<'a> {
             }
         }
         self.commit().await
-    }
-
-    fn take_counters_back(&self) {
-        let counters = &self.table.counters;
-        counters.forwarded.fetch_sub(self.counted.forwarded, Ordering::Relaxed);
-        counters.acked.fetch_sub(self.counted.acked, Ordering::Relaxed);
-        counters.rejected.fetch_sub(self.counted.rejected, Ordering::Relaxed);
     }
 
     fn report_stall(&mut self) {

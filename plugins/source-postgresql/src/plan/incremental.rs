@@ -3,7 +3,7 @@
 use longshore_sdk::{
     core::cursor::CursorType,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, fits, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, greater, lesser,
     },
     prelude::*,
 };
@@ -125,21 +125,13 @@ impl Incremental<'_> {
 
     /// The rows of a range, whatever was delivered before and without a trace in the state.
     async fn of_range(mut self, table: Table, range: &CursorRange) -> Result<TablePlan> {
-        let column = &self.described;
-        let ends = range.from.iter().chain(&range.to);
-        if let Some(end) = ends.into_iter().find(|end| !fits(end, column.cursor_type)) {
-            let message = format!(
-                "'{end}' is no value of the cursor {} of table {}, which is {}",
-                column.name, column.table, column.type_name
-            );
-            return Err(Error::config("range_invalid", message).with_table(column.table));
-        }
-        let newest = self.newest_in(range).await?;
+        let range = self.described.range(range)?;
+        let newest = self.newest_in(&range).await?;
         let mut partitions = Vec::new();
         if let Some(up_to) = newest.clone().filter(|_| !range.is_empty()) {
             let ordered = Ordered {
-                from: range.from.clone(),
-                before: range.to.clone(),
+                from: range.from,
+                before: range.to,
                 ..self.everything_up_to(up_to)
             };
             partitions = self.divided(ordered).await?;

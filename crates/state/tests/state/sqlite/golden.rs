@@ -134,19 +134,27 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_1_is_written_as_it_always_was() {
+async fn version_2_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v1.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v2.sql");
 }
 
 #[tokio::test]
 async fn a_file_of_version_1_is_read_and_gone_on_with() {
+    read_and_gone_on_with(include_str!("../../golden/state-v1.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_2_is_read_and_gone_on_with() {
+    read_and_gone_on_with(include_str!("../../golden/state-v2.sql")).await;
+}
+
+async fn read_and_gone_on_with(dump: &str) {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
-    let dump = include_str!("../../golden/state-v1.sql");
     Connection::open(&path).unwrap().execute_batch(dump).unwrap();
 
     let store = SqliteStore::open(&path).await.unwrap();
