@@ -12,7 +12,7 @@ use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
 
 use super::{
     begin::OpenedRun,
-    hold::{self, HeldSync},
+    hold::HeldSync,
     plan::{self, OpeningRun},
     prepare::{check_holding, prepare},
     report::{RunReport, TableReport},
@@ -76,7 +76,7 @@ impl Engine<'_> {
         }
         run.warnings
             .extend(planned.iter().flat_map(|table| &table.plan.warnings).cloned());
-        hold::confirm(self.store.as_ref(), &held.hold).await?;
+        held.lease.renew().await?;
         let prepared = self
             .unless_stopped(task, prepare(session, &run.run_id, &planned))
             .await?;
@@ -111,6 +111,7 @@ impl Engine<'_> {
         RunContext {
             store: Arc::clone(&self.store),
             hold: task.held.hold.clone(),
+            lease: task.held.lease.clone(),
             run_id: Arc::clone(run_id),
             source: source.clone(),
             resumable: capabilities.is_some_and(|capabilities| capabilities.resumable),

@@ -1,7 +1,10 @@
 //! One process at a time runs a sync; the lease behind that.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,7 +25,9 @@ pub struct HeldSync {
     pub hold: Hold,
     /// Cancelled when the hold is lost: nothing more may be written.
     pub lost: CancellationToken,
-    /// Why it was lost.
+    /// The lease, for whoever is about to do something that the store does not see.
+    pub(super) lease: Lease,
+    /// Why the hold was lost.
     reason: Arc<OnceLock<Error>>,
     store: Arc<dyn StateStore>,
     renewal: JoinHandle<()>,
@@ -49,16 +54,18 @@ impl HeldSync {
             }
         };
         let lost = CancellationToken::new();
+        let lease = Lease {
+            store: Arc::clone(&store),
+            hold: hold.clone(),
+            // Not before it is renewed for the first time.
+            until: Arc::new(AtomicI64::new(i64::MIN)),
+        };
         let reason = Arc::default();
-        let renewal = tokio::spawn(renew(
-            Arc::clone(&store),
-            hold.clone(),
-            lost.clone(),
-            Arc::clone(&reason),
-        ));
+        let renewal = tokio::spawn(renew(lease.clone(), lost.clone(), Arc::clone(&reason)));
         Ok(Self {
             hold,
             lost,
+            lease,
             reason,
             store,
             renewal,
@@ -89,24 +96,52 @@ impl Drop for HeldSync {
     }
 }
 
-/// Makes sure that this process still holds the sync, before something is done that the store does not see.
-///
-/// # Errors
-/// `run_lost`, and those of the store.
-pub(super) async fn confirm(store: &dyn StateStore, hold: &Hold) -> Result<()> {
-    store.renew(hold, UnixMicros::now(), LEASE).await
+/// The lease of a hold. Cheap to clone; all clones see the same.
+#[derive(Clone)]
+pub(super) struct Lease {
+    store: Arc<dyn StateStore>,
+    hold: Hold,
+    /// Until when nobody else can have taken the sync, in microseconds since 1970.
+    until: Arc<AtomicI64>,
 }
 
-async fn renew(store: Arc<dyn StateStore>, hold: Hold, lost: CancellationToken, reason: Arc<OnceLock<Error>>) {
+impl Lease {
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// `run_lost`, and those of the store.
+    pub(super) async fn renew(&self) -> Result<()> {
+        let now = UnixMicros::now();
+        self.store.renew(&self.hold, now, LEASE).await?;
+        let lease = i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX);
+        self.until.store(now.0.saturating_add(lease), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes sure that the sync is still held, before something is done that the store does not see: a process that was stopped may have slept through
+    /// its lease without knowing. Asks the store only where the clock leaves a doubt.
+    ///
+    /// # Errors
+    /// As [`Self::renew`].
+    pub(super) async fn confirm(&self) -> Result<()> {
+        if UnixMicros::now().0 < self.until.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.renew().await
+    }
+}
+
+async fn renew(lease: Lease, lost: CancellationToken, reason: Arc<OnceLock<Error>>) {
     loop {
         tokio::time::sleep(RENEWAL).await;
-        match confirm(store.as_ref(), &hold).await {
+        let sync = &lease.hold.sync;
+        match lease.renew().await {
             Ok(()) => {}
             Err(error) if error.retryable => {
-                tracing::warn!(sync = hold.sync, %error, "the lease could not be renewed yet")
+                tracing::warn!(sync, %error, "the lease could not be renewed yet")
             }
             Err(error) => {
-                tracing::error!(sync = hold.sync, %error, "the hold of the sync is lost");
+                tracing::error!(sync, %error, "the hold of the sync is lost");
                 // Only this task sets it, once.
                 reason.set(error).ok();
                 lost.cancel();

@@ -11,7 +11,6 @@ use longshore_state::{Promotion, UnixMicros};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
-    hold::confirm,
     plan::PlannedTable,
     session::Session,
     transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
@@ -193,7 +192,7 @@ async fn delete_stale(context: &RunContext, table: &TableContext) -> Result<(), 
             table: table.table.name.clone(),
         };
         // Another run's rows would be stale to this one, should it have slept.
-        confirm(context.store.as_ref(), &context.hold).await?;
+        context.lease.renew().await?;
         let mut client = destination.plugin.destination();
         let deleted = tokio::select! {
             deleted = client.delete_stale(request) => deleted,

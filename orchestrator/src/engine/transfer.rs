@@ -11,7 +11,10 @@ use longshore_protocol::v1;
 use longshore_state::{Hold, PartitionId, PartitionProgress, StateStore};
 use tokio_util::sync::CancellationToken;
 
-use super::progress::{Progress, TableCounters};
+use super::{
+    hold::Lease,
+    progress::{Progress, TableCounters},
+};
 use crate::{failure::Failure, plugin_host::Plugin};
 use stream::PartitionStream;
 
@@ -22,6 +25,7 @@ const SHARE_NEEDS_ROWS: u64 = 1_000;
 pub(super) struct RunContext {
     pub(super) store: Arc<dyn StateStore>,
     pub(super) hold: Hold,
+    pub(super) lease: Lease,
     pub(super) run_id: Arc<str>,
     pub(super) source: Plugin,
     /// The source can go on behind a checkpoint; otherwise only the end of a partition is worth committing.

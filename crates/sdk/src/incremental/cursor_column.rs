@@ -69,6 +69,7 @@ impl CursorColumn<'_> {
                 format!("The range names no values of the cursor {name} of table {table}, which is {type_name}"),
             )
             .with_table(*table)
+            .with_remedy("Write its ends as `longshore state show` writes the cursor.")
         };
         let typed = range
             .clone()

@@ -305,6 +305,7 @@ impl<'a> PartitionStream<'a> {
             rows,
             bytes: batch.data.len() as u64,
         })?;
+        self.context.lease.confirm().await?;
         if self.table.records_before_sending() {
             let mark = SentMark {
                 partition: self.work.id.clone(),
