@@ -9,6 +9,7 @@ pub mod guard;
 mod locate;
 mod output;
 mod process;
+mod sockets;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use tonic::transport::Channel;
 use locate::Location;
 pub use locate::bundled_plugins;
 use process::PluginProcess;
+use sockets::SocketDirectory;
 
 /// A plugin that does not answer within this after its start is given up.
 const READINESS_DEADLINE: Duration = Duration::from_secs(10);
@@ -112,7 +114,7 @@ fn resolved_tls<S>(configured: &Configured<S>, tls: &TlsFiles) -> TlsFiles {
 /// Starts plugins.
 pub struct PluginHost {
     /// Private to this user: sockets lie here.
-    sockets: tempfile::TempDir,
+    sockets: SocketDirectory,
     secrets: Secrets,
     guard: PathBuf,
     invocation_id: String,
@@ -124,14 +126,7 @@ impl PluginHost {
     /// # Errors
     /// When no private directory can be made.
     pub fn new(secrets: Secrets, guard: PathBuf, invocation_id: String) -> Result<Self> {
-        let sockets = tempfile::Builder::new()
-            .prefix("longshore-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .tempdir()
-            .map_err(|error| {
-                Error::internal("no_socket_directory", "No private directory for sockets can be made")
-                    .with_cause(&error)
-            })?;
+        let sockets = SocketDirectory::make()?;
         Ok(Self {
             sockets,
             secrets,

@@ -163,6 +163,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             state,
         } => {
             let store = state.open(context).await?;
+            require_sync(store.as_ref(), &sync).await?;
             confirm(&sync, table.as_deref(), yes, context)?;
             let reset = store.reset_state(&sync, table.as_deref(), UnixMicros::now()).await?;
             let removed =
