@@ -13,6 +13,7 @@ mod postgres;
 pub mod processes;
 mod sandbox;
 pub mod shop;
+pub mod soak;
 mod waiting;
 
 pub use failure::{Context, Failure, Result};

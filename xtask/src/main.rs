@@ -6,6 +6,7 @@ mod demo;
 mod lint;
 mod prerequisites;
 mod python;
+mod soak;
 mod test;
 mod workspace;
 
@@ -34,6 +35,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Write, sync, kill and cut for a while, then see whether every row is where it belongs.
+    Soak(soak::SoakArguments),
     /// Check format, lints and documentation.
     Lint,
     /// Build every program.
@@ -71,6 +74,7 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
     match task {
         Task::Demo(arguments) => return demo::run(&arguments, &workspace, &cargo, console),
         Task::Test { arguments } => test::run(&arguments, &workspace, &cargo, console)?,
+        Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
         Task::Lint => lint::run(&cargo)?,
         Task::Build => cargo.build_programs()?,
     }

@@ -194,6 +194,7 @@ fn server_command(programs: &Path, folder: &Path, port: u16, account: Option<Acc
     let settings = [
         "listen_addresses=127.0.0.1",
         "max_connections=200",
+        "max_prepared_transactions=20",
         "shared_buffers=128MB",
         "max_wal_size=2GB",
         // Nothing here outlives a crash of the machine, so nothing need be on its disk.
