@@ -67,13 +67,7 @@ pub(super) async fn in_peace(scene: &Scene, target: Target) -> Result<()> {
 
 /// Counts what a sync has done. One that ended otherwise than it may is a finding.
 fn take(scene: &Scene, target: Target, trouble: Trouble, finished: &Finished) -> Result<()> {
-    let ending = if finished.status.success() {
-        "completed"
-    } else if finished.ended_by(Signal::KILL) && trouble.kills_the_orchestrator() {
-        "killed"
-    } else {
-        "failed"
-    };
+    let ending = ending(trouble, finished);
     scene.note(&json!({
         "at": chrono::Utc::now().to_rfc3339(),
         "sync": target.table(),
@@ -85,12 +79,28 @@ fn take(scene: &Scene, target: Target, trouble: Trouble, finished: &Finished) ->
     scene.tally.add(|counts| *counts.syncs.entry(ending).or_default() += 1);
     match ending {
         "completed" => take_report(scene, target, &finished.json()?),
-        "killed" => Ok(()),
+        "killed" | "not begun" => Ok(()),
         _ => Err(Failure::new(format!(
             "a sync of {} did not survive {trouble:?}: {finished}",
             target.table()
         ))),
     }
+}
+
+/// How a sync ended.
+fn ending(trouble: Trouble, finished: &Finished) -> &'static str {
+    if finished.status.success() {
+        return "completed";
+    }
+    if finished.ended_by(Signal::KILL) && trouble.kills_the_orchestrator() {
+        return "killed";
+    }
+    // A plugin that can not be started at all is said at once, not tried again; nothing was read yet.
+    let no_run = finished.json().is_ok_and(|report| report["run_id"].is_null());
+    if no_run && trouble.hits_a_plugin() {
+        return "not begun";
+    }
+    "failed"
 }
 
 fn take_report(scene: &Scene, target: Target, report: &Value) -> Result<()> {
