@@ -5,17 +5,23 @@
 //! *about* is asserted by the test. `cargo xtask` uses the same code for its demo.
 
 pub mod binaries;
+mod clickhouse;
 mod failure;
 pub mod fault_proxy;
 mod longshore;
 pub mod oracle;
 mod postgres;
 pub mod processes;
+pub mod python;
 mod sandbox;
 pub mod shop;
 pub mod soak;
 mod waiting;
 
+pub use clickhouse::{
+    ClickHouseDatabase, ClickHouseFault, ClickHouseServer, ExceptionForm, FrontOptions,
+    SERVER_VARIABLE as CLICKHOUSE_VARIABLE,
+};
 pub use failure::{Context, Failure, Result};
 pub use longshore::{Finished, Longshore, RunningLongshore};
 pub use postgres::{Connection, Database, PASSWORD, PostgresCluster, USER, postgres_programs};

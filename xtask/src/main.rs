@@ -41,6 +41,8 @@ enum Task {
     Lint,
     /// Build every program.
     Build,
+    /// Make the Python environment of the tests, or bring it up to date: what `cargo test` without this program needs.
+    Python,
 }
 
 /// The exit code after Ctrl-C, as of every program that a signal ends.
@@ -77,6 +79,10 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
         Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
         Task::Lint => lint::run(&cargo)?,
         Task::Build => cargo.build_programs()?,
+        Task::Python => {
+            let interpreter = python::environment(&workspace, console)?;
+            console.line(interpreter.display().to_string());
+        }
     }
     Ok(Outcome::Done)
 }

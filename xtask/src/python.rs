@@ -1,4 +1,4 @@
-//! The Python environment in which plugins written in Python run in tests.
+//! The Python environment of the tests: plugins written in Python, and the ClickHouse engine with its front.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use longshore_tests::{Context, Failure, Result};
+use longshore_tests::{Context, Failure, Result, python};
 
 use crate::{Console, Workspace, prerequisites};
 
@@ -15,8 +15,8 @@ use crate::{Console, Workspace, prerequisites};
 /// # Errors
 /// There is no Python, or a package can not be installed.
 pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<PathBuf> {
-    let folder = workspace.target().join("python-venv");
-    let interpreter = folder.join("bin/python");
+    let folder = python::environment(workspace.target());
+    let interpreter = python::interpreter_of(&folder);
     let requirements = workspace.root().join("tests/python/requirements.txt");
     let protocol = protocol_files(&workspace.root().join("proto"))?;
     let mut wanted = String::new();

@@ -10,9 +10,6 @@ use longshore_tests::{Context, Failure, Result};
 
 use crate::{Cargo, Console, Workspace, console, prerequisites, python};
 
-/// Names the Python interpreter that runs plugins in the end-to-end tests.
-const PYTHON_VARIABLE: &str = "LONGSHORE_TEST_PYTHON";
-
 pub(crate) fn run(arguments: &[String], workspace: &Workspace, cargo: &Cargo<'_>, console: &Console) -> Result<()> {
     let started = Instant::now();
     console.heading("What the tests need");
@@ -38,7 +35,7 @@ pub(crate) fn run(arguments: &[String], workspace: &Workspace, cargo: &Cargo<'_>
     console.command(format_args!("cargo {}", words.join(" ")));
     let mut child = cargo
         .command(&words)
-        .env(PYTHON_VARIABLE, &python)
+        .env(longshore_tests::python::INTERPRETER_VARIABLE, &python)
         .env(longshore_tests::binaries::DIRECTORY_VARIABLE, workspace.programs())
         .stdout(Stdio::piped())
         .spawn()

@@ -1,5 +1,6 @@
 """Faults on demand: what a server or a network does at its worst, at a place in the answer that a test chooses."""
 
+import itertools
 import json
 import threading
 from dataclasses import dataclass
@@ -23,10 +24,11 @@ FORMS = {
 
 @dataclass
 class Rule:
-    """A fault for the next `times` queries whose text contains `match`."""
+    """A fault for the next `times` queries whose text contains `match`, of those that name `database` as theirs if that is given."""
 
     kind: str
     match: str = ""
+    database: str = ""
     times: int = 1
     after_bytes: int = 0
     form: str = "tagged"
@@ -39,41 +41,47 @@ class Rule:
             raise ValueError(f"kind is one of {', '.join(KINDS)}; form is one of {', '.join(FORMS)}")
         self.taken = self.fired = 0
 
+    def holds_for(self, statement, database):
+        return self.taken < self.times and self.match.encode() in statement and self.database in ("", database)
+
     def error(self):
         return ClickHouseError(self.name, self.text, self.code)
 
     def shown(self):
-        return {"kind": self.kind, "match": self.match, "times": self.times, "fired": self.fired}
+        return {"kind": self.kind, "match": self.match, "database": self.database, "times": self.times, "fired": self.fired}
 
 
 class Faults:
-    """The rules that hold now, and how often each has fired."""
+    """The rules that hold now, by their number, and how often each has fired. Earlier rules go first."""
 
     def __init__(self):
         self.lock = threading.Lock()
-        self.rules = []
+        self.rules = {}
+        self.numbers = itertools.count(1)
 
-    def replace(self, body):
-        """Takes `{"rules": […]}` in place of what held. Raises ValueError, KeyError or TypeError for anything else."""
-        rules = [Rule(**rule) for rule in json.loads(body)["rules"]]
+    def add(self, body):
+        """Takes a rule as JSON and gives its number. Raises ValueError or TypeError for anything else."""
+        rule = Rule(**json.loads(body))
         with self.lock:
-            self.rules = rules
+            number = next(self.numbers)
+            self.rules[number] = rule
+        return number
 
-    def clear(self):
-        """Removes the rules and tells how often each has fired."""
+    def remove(self, number):
+        """Removes a rule and tells how often it has fired; nothing when there is none of this number."""
         with self.lock:
-            removed, self.rules = self.rules, []
-            return [rule.shown() for rule in removed]
+            rule = self.rules.pop(number, None)
+            return None if rule is None else rule.shown()
 
     def shown(self):
         with self.lock:
-            return [rule.shown() for rule in self.rules]
+            return {number: rule.shown() for number, rule in self.rules.items()}
 
-    def take(self, statement):
+    def take(self, statement, database):
         """The fault for a query, or nothing. To be given back when the query has ended."""
         with self.lock:
-            for rule in self.rules:
-                if rule.taken < rule.times and rule.match.encode() in statement:
+            for rule in self.rules.values():
+                if rule.holds_for(statement, database):
                     rule.taken += 1
                     return Fault(rule, self.lock)
         return None

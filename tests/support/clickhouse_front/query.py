@@ -2,12 +2,13 @@
 
 import time
 
+import body_encoding
 import formats
 import statement
 from errors import ClickHouseError
 from log import log
 from request import Body, authenticate, parse
-from response import Cut, Ended, Response, chosen_encoding
+from response import Cut, Ended, Response
 
 DEFAULT_FORMAT = "TabSeparated"
 # What is left of a refused request's body is read up to here, so that the client gets to read why.
@@ -68,7 +69,7 @@ class Query:
             insertion = statement.insertion(text)
         self.kind = statement.first_keyword(text)
         self.server.running.enter(request.query_id)
-        fault = self.server.faults.take(text)
+        fault = self.server.faults.take(text, request.database)
         try:
             if fault is not None:
                 self.response.suffer(fault)
@@ -117,10 +118,10 @@ class Query:
         format_name = named or request.default_format or DEFAULT_FORMAT
         self.response.headers["X-ClickHouse-Format"] = format_name
         self.response.headers["Content-Type"] = formats.content_type(format_name)
-        if request.settings.get("enable_http_compression", "0") != "0":
-            encoding = chosen_encoding(self.handler.headers.get("Accept-Encoding", ""))
+        if request.settings.get("enable_http_compression", "1") != "0":
+            encoding = body_encoding.chosen(self.handler.headers.get("Accept-Encoding", ""))
             if encoding is not None:
-                self.response.compress(encoding)
+                self.response.encode(*encoding)
         if request.wait_for_end:
             self.response.hold()
         text = statement.with_clients_query_ids(text)

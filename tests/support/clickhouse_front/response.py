@@ -5,9 +5,6 @@ import json
 import secrets
 import string
 import tempfile
-import zlib
-
-from errors import ClickHouseError
 
 TAG_LETTERS = 16
 # A result that is to be sent whole is kept in memory up to here, then in a file.
@@ -41,10 +38,10 @@ class Response:
         self.sent = 0
         self.tag = "".join(secrets.choice(string.ascii_lowercase) for _ in range(TAG_LETTERS))
 
-    def compress(self, encoding):
-        """Sends the body as `gzip` or `deflate`."""
-        self.encoder = zlib.compressobj(3, wbits=31 if encoding == "gzip" else 15)
-        self.headers["Content-Encoding"] = encoding
+    def encode(self, name, encoder):
+        """Sends the body in a Content-Encoding."""
+        self.headers["Content-Encoding"] = name
+        self.encoder = encoder
 
     def hold(self):
         """Sends nothing before the end: an error has its status wherever it happens."""
@@ -75,7 +72,7 @@ class Response:
                 self._send_unless_fault([piece])
         self._begin()
         if self.encoder is not None:
-            self._send_chunk([self.encoder.flush()])
+            self._send_chunk(self.encoder.finish())
         self.connection.sendall(LAST_CHUNK)
 
     def fail(self, error):
@@ -124,7 +121,7 @@ class Response:
         self._begin()
         self.sent += sum(len(piece) for piece in pieces)
         if self.encoder is not None:
-            pieces = [*(self.encoder.compress(piece) for piece in pieces), self.encoder.flush(zlib.Z_SYNC_FLUSH)]
+            pieces = self.encoder.encode(pieces)
         self._send_chunk(pieces)
 
     def _send_chunk(self, pieces):
@@ -143,16 +140,3 @@ class Response:
         head += [f"{name}: {value}" for name, value in self.headers.items()]
         self.connection.sendall("\r\n".join([*head, "", ""]).encode("latin-1", "replace"))
 
-
-def chosen_encoding(accepted):
-    """The encoding of a compressed answer, of those that the client accepts; nothing when it names none.
-
-    Raises ClickHouseError when it names only such as this front does not have.
-    """
-    named = [name.split(";")[0].strip().lower() for name in accepted.split(",")]
-    for name in named:
-        if name in ("gzip", "deflate"):
-            return name
-    if any(name not in ("", "*", "identity") for name in named):
-        raise ClickHouseError("NOT_IMPLEMENTED", "this front compresses answers with gzip and deflate only; turn compression off")
-    return None

@@ -11,6 +11,7 @@ from query import Query
 from request import Body
 
 OK = b"Ok.\n"
+FAULTS = "/_front/faults"
 
 
 class Front(ThreadingHTTPServer):
@@ -58,8 +59,8 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, OK)
         elif path == "/":
             Query(self).answer()
-        elif path == "/_front/faults":
-            self._answer_json({"rules": self.server.faults.shown()})
+        elif path == FAULTS:
+            self._answer_json(self.server.faults.shown())
         else:
             self._answer_unknown(path)
 
@@ -67,24 +68,26 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/":
             Query(self).answer()
-        elif path == "/_front/faults":
-            self._set_faults()
+        elif path == FAULTS:
+            self._add_fault()
         else:
             self._answer_unknown(path)
 
     def do_DELETE(self):
-        if self.path == "/_front/faults":
-            self._answer_json({"rules": self.server.faults.clear()})
-        else:
+        folder, _, number = self.path.rpartition("/")
+        removed = self.server.faults.remove(int(number)) if folder == FAULTS and number.isdecimal() else None
+        if removed is None:
             self._answer_unknown(self.path)
+        else:
+            self._answer_json(removed)
 
-    def _set_faults(self):
+    def _add_fault(self):
         try:
-            self.server.faults.replace(Body(self.rfile, self.headers).read_all())
-        except (KeyError, TypeError, ValueError) as error:
+            number = self.server.faults.add(Body(self.rfile, self.headers).read_all())
+        except (TypeError, ValueError) as error:
             self._answer(400, f"{error}\n".encode())
         else:
-            self._answer_json({"rules": self.server.faults.shown()})
+            self._answer_json({"number": number})
 
     def _answer_unknown(self, path):
         self.close_connection = True

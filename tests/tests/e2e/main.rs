@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
 mod bad_input;
+mod clickhouse_front;
 mod fault_proxy;
 mod generated;
 mod incremental;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt as _, path::Path};
 
-use longshore_tests::{Context, Longshore, Result};
+use longshore_tests::{Context, Longshore, Result, python};
 use serde_json::Value;
 
 use crate::{
@@ -10,21 +10,17 @@ use crate::{
     report::Report,
 };
 
-/// Names the interpreter of an environment with the packages of `tests/python/requirements.txt` and the stubs of our protocol.
-const PYTHON_VARIABLE: &str = "LONGSHORE_TEST_PYTHON";
-
-fn python() -> Result<String> {
-    std::env::var(PYTHON_VARIABLE).context(format!(
-        "{PYTHON_VARIABLE} is not set: run `cargo xtask test`, which makes a Python environment and sets it"
-    ))
-}
-
 /// A source of square numbers, to a file of JSON lines. The lines become options of the two plugins.
 fn configured(source_options: &str, destination_options: &str) -> Result<Longshore> {
     let longshore = Longshore::new()?;
     for plugin in ["source", "destination"] {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("python/{plugin}.py"));
-        let program = format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", python()?, script.display());
+        let interpreter = python::interpreter()?;
+        let program = format!(
+            "#!/bin/sh\nexec '{}' '{}' \"$@\"\n",
+            interpreter.display(),
+            script.display()
+        );
         longshore.write(plugin, &program)?;
         let executable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(longshore.folder().join(plugin), executable)

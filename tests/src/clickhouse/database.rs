@@ -1,0 +1,77 @@
+//! A database of a server.
+
+use serde_json::{Map, Value};
+
+use super::access::Access;
+use crate::{Context, Result};
+
+/// A database for one test.
+#[derive(Clone, Debug)]
+pub struct ClickHouseDatabase {
+    access: Access,
+    name: String,
+}
+
+impl ClickHouseDatabase {
+    pub(super) fn new(access: Access, name: String) -> Self {
+        Self { access, name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs statements, one after another; they are separated by a `;` at the end of a line.
+    ///
+    /// # Errors
+    /// A statement fails. Those before it have taken effect.
+    pub async fn execute(&self, statements: &str) -> Result<()> {
+        for statement in statements.split(";\n").map(str::trim).filter(|text| !text.is_empty()) {
+            self.ask(statement, "Null").await?;
+        }
+        Ok(())
+    }
+
+    /// The rows of a query, each an object with the values as JSON has them; numbers of 64 bits and more are text.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub async fn rows(&self, query: &str) -> Result<Vec<Map<String, Value>>> {
+        let text = self.ask(query, "JSONEachRow").await?;
+        let row = |line: &str| serde_json::from_str(line).context(format!("this query gives no rows: {query}"));
+        text.lines().map(row).collect()
+    }
+
+    /// The one value that a query gives, as text.
+    ///
+    /// # Errors
+    /// The query fails.
+    pub async fn value(&self, query: &str) -> Result<String> {
+        let text = self.ask(query, "TabSeparatedRaw").await?;
+        Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
+    /// The one number that a query gives.
+    ///
+    /// # Errors
+    /// The query fails, or gives something else.
+    pub async fn count(&self, query: &str) -> Result<i64> {
+        let value = self.value(query).await?;
+        value.parse().context(format!("this query gives no integer: {query}"))
+    }
+
+    async fn ask(&self, statement: &str, format: &str) -> Result<String> {
+        let parameters = [
+            ("database", self.name.as_str()),
+            ("default_format", format),
+            ("output_format_json_quote_64bit_integers", "1"),
+        ];
+        self.access.ask(statement, &parameters).await
+    }
+}
+
+/// A name in backquotes.
+pub(super) fn identifier(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
