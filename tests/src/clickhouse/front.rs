@@ -1,9 +1,10 @@
 //! The process of the front.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::File,
+    io::{BufRead, BufReader, Read as _},
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -51,7 +52,8 @@ pub struct FrontOptions {
 pub(super) struct FrontProcess {
     process: Child,
     pub(super) address: String,
-    log: PathBuf,
+    /// Held open: the file goes with the process, and what it said last is wanted then.
+    log: File,
 }
 
 impl FrontProcess {
@@ -71,9 +73,12 @@ impl FrontProcess {
     }
 
     /// The last lines of its log.
-    fn log(&self) -> String {
+    fn log(&mut self) -> String {
         const LINES: usize = 40;
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut bytes = Vec::new();
+        // What can not be read is not worth hiding the test's own message.
+        let _ = self.log.read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
@@ -84,11 +89,8 @@ impl Drop for FrontProcess {
         if std::thread::panicking() {
             use std::io::Write as _;
             // The test's own message matters more than a failure to add this one.
-            let _ = writeln!(
-                std::io::stderr(),
-                "the log of the ClickHouse front ends with\n{}",
-                self.log()
-            );
+            let log = self.log();
+            let _ = writeln!(std::io::stderr(), "the log of the ClickHouse front ends with\n{log}");
         }
         // It may have ended already; in both cases there is nothing left to do but to collect it.
         let _ = self.process.kill();
@@ -137,7 +139,7 @@ fn start_program(interpreter: &Path, options: FrontOptions) -> Result<FrontProce
     };
     Ok(FrontProcess {
         address: text("address")?,
-        log: PathBuf::from(text("log")?),
+        log: File::open(text("log")?).context("the log of the front can not be read")?,
         process,
     })
 }

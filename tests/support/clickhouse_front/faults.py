@@ -11,6 +11,7 @@ KINDS = {
     "refuse": "an error before the first byte of the answer",
     "exception": "an error in mid-stream, instead of the first chunk that would go past `after_bytes`",
     "cut": "the connection ends after exactly `after_bytes` of the body",
+    "stall": "nothing comes after exactly `after_bytes` of the body, until the client goes",
     "truncate": "the body is properly ended after exactly `after_bytes`",
     "end_early": "the body is properly ended before the first chunk that would go past `after_bytes`: whole messages, but no end of an Arrow stream",
 }

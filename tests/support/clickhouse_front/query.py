@@ -68,16 +68,23 @@ class Query:
             text = b"\n".join(part for part in (text, self.body.read_all()) if part)
             insertion = statement.insertion(text)
         self.kind = statement.first_keyword(text)
-        self.server.running.enter(request.query_id)
         fault = self.server.faults.take(text, request.database)
         try:
             if fault is not None:
                 self.response.suffer(fault)
+            self._with_query_id(request, text, insertion)
+            # Last of all: who has read the end may ask again, in the same session and with the same id.
+            self.response.finish()
+        finally:
+            if fault is not None:
+                self.server.faults.give_back(fault)
+
+    def _with_query_id(self, request, text, insertion):
+        self.server.running.enter(request.query_id)
+        try:
             self._with_connection(request, text, insertion)
         finally:
             self.server.running.leave(request.query_id)
-            if fault is not None:
-                self.server.faults.give_back(fault)
 
     def _with_connection(self, request, text, insertion):
         connection = self.server.sessions.take(request.session_id) if request.session_id else self.server.engine.connect()
@@ -89,10 +96,13 @@ class Query:
             if self.handler.command == "GET":
                 # As a server has it: a GET changes nothing.
                 connection.set({"readonly": "2"})
-            if insertion is None:
-                self._run(connection, request, text)
-            else:
+            if insertion is not None:
                 self._insert(connection, request, insertion)
+            elif self.kind == "INSERT":
+                # Its values are part of the statement, which may be long: nothing in it is looked for.
+                self._run_whole(connection, request, text, DEFAULT_FORMAT)
+            else:
+                self._run(connection, request, text)
         finally:
             if request.session_id:
                 self.server.sessions.give_back(request.session_id, connection)
@@ -103,7 +113,6 @@ class Query:
         connection.set_parameters(request.parameters)
         rows, size = connection.insert(insertion.head, insertion.format, self._data(insertion))
         self.response.summary = {"read_rows": rows, "read_bytes": size, "written_rows": rows, "written_bytes": size}
-        self.response.finish()
 
     def _data(self, insertion):
         if insertion.data:
@@ -128,17 +137,19 @@ class Query:
         joiner = None if statement.has_totals(text) else formats.joiner(format_name, request.settings)
         stream = None if joiner is None else connection.stream(text, format_name, request.parameters)
         if stream is None:
-            result = connection.run(text, format_name, request.parameters)
-            self.response.summary = {
-                "read_rows": result.storage_rows_read(),
-                "read_bytes": result.storage_bytes_read(),
-                "written_rows": result.rows_written(),
-                "written_bytes": result.bytes_written(),
-            }
-            self.response.write([result.bytes()])
+            self._run_whole(connection, request, text, format_name)
         else:
             self._forward(stream, joiner)
-        self.response.finish()
+
+    def _run_whole(self, connection, request, text, format_name):
+        result = connection.run(text, format_name, request.parameters)
+        self.response.summary = {
+            "read_rows": result.storage_rows_read(),
+            "read_bytes": result.storage_bytes_read(),
+            "written_rows": result.rows_written(),
+            "written_bytes": result.bytes_written(),
+        }
+        self.response.write([result.bytes()])
 
     def _forward(self, stream, joiner):
         try:

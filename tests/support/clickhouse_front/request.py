@@ -52,8 +52,13 @@ def parse(target, headers, body):
         session_id=fields.get("session_id", ""),
         wait_for_end=fields.get("wait_end_of_query", "0") != "0",
         settings=settings,
-        parameters={name[len("param_") :]: value for name, value in fields.items() if name.startswith("param_")},
+        parameters={name[len("param_") :]: escaped(value) for name, value in fields.items() if name.startswith("param_")},
     )
+
+
+def escaped(value):
+    """A parameter's value with bytes that are no UTF-8 as escapes: the library takes text only, and the values are escaped text anyway."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte.group()) - 0xDC00:02X}", value)
 
 
 def form(body, boundary):

@@ -113,9 +113,12 @@ class Response:
         rule = fault.rule
         if rule.kind == "exception":
             raise rule.error()
-        if rule.kind in ("cut", "truncate"):
+        if rule.kind in ("cut", "stall", "truncate"):
             self._send_body([b"".join(pieces)[: rule.after_bytes - self.sent]])
-        raise Cut if rule.kind == "cut" else Ended
+        if rule.kind == "stall":
+            # A client that waits for an answer sends nothing: what can be read is its end.
+            self.connection.recv(1)
+        raise Ended if rule.kind in ("truncate", "end_early") else Cut
 
     def _send_body(self, pieces):
         self._begin()

@@ -1,6 +1,7 @@
 //! The front of the ClickHouse engine answers as a server does. What does not ask it to misbehave runs against a real server too.
 
 mod answers;
+mod connection;
 mod faults;
 mod insertion;
 mod process;

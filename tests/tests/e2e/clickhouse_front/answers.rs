@@ -50,6 +50,18 @@ async fn parameters_are_typed_and_never_part_of_the_statement() -> Result<()> {
         (StatusCode::OK, expected)
     );
 
+    // Bytes that are no UTF-8, as they are and escaped.
+    for value in ["%FFa", "%5CxFFa"] {
+        let path = format!("/?query=SELECT+hex(%7Bs:String%7D)&param_s={value}");
+        let request = server
+            .request(Method::GET, &path)?
+            .basic_auth(server.user(), Some(server.password()));
+        assert_eq!(
+            answered(request.send().await.unwrap()).await,
+            (StatusCode::OK, "FF61\n".into())
+        );
+    }
+
     let response = ask(server, &[("param_n", "1 OR 1")], "SELECT {n:Int64}").await?;
     assert_eq!(header(&response, "X-ClickHouse-Exception-Code"), "457");
     let response = ask(server, &[], "SELECT {n:Int64}").await?;
@@ -81,6 +93,37 @@ async fn the_format_comes_from_the_statement_or_the_request() -> Result<()> {
         asked(&[], "SELECT 1, '\t'").await?,
         ("TabSeparated".into(), "1\t\\t\n".into())
     );
+    // What looks like the clause and is none, and the clause where it is hard to see.
+    for (statement, format) in [
+        ("SELECT 1 AS format, 2 AS TSV", "TabSeparated"),
+        ("SELECT 1 -- FORMAT CSV", "TabSeparated"),
+        ("SELECT 1 /* FORMAT CSV", "TabSeparated"),
+        ("SELECT $x$ FORMAT CSV $x$", "TabSeparated"),
+        (
+            "SELECT * FROM (SELECT `FORMAT` FROM (SELECT 1 AS `FORMAT`))",
+            "TabSeparated",
+        ),
+        ("(SELECT 1)\nformat\tcsv -- the end\n;", "csv"),
+        ("WITH '\\' FORMAT TSV' AS s SELECT s FORMAT /* here */ CSV", "CSV"),
+    ] {
+        let (named, answer) = asked(&[], statement).await?;
+        if statement.contains("/* FORMAT CSV") {
+            assert!(answer.starts_with("Code: 62. "), "{answer}");
+        } else {
+            assert_eq!(named, format, "{statement}: {answer}");
+            assert!(!answer.starts_with("Code: "), "{statement}: {answer}");
+        }
+    }
+    for parameters in [&[][..], &[("default_format", "NoFormat")]] {
+        let statement = if parameters.is_empty() {
+            "SELECT 1 FORMAT NoFormat"
+        } else {
+            "SELECT 1"
+        };
+        let response = ask(server, parameters, statement).await?;
+        assert_eq!(header(&response, "X-ClickHouse-Exception-Code"), "73", "{parameters:?}");
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
     let request = server
         .post(&[], "SELECT 1 AS n")
         .header("X-ClickHouse-Format", "JSONEachRow");
@@ -224,6 +267,20 @@ async fn only_the_user_with_the_password_is_let_in() -> Result<()> {
         assert_eq!(status, StatusCode::FORBIDDEN, "{text}");
         assert!(!text.contains(password), "{text}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_refused_gets_to_read_why_whatever_was_sent() -> Result<()> {
+    let server = ClickHouseServer::shared().await?;
+    let body = "SELECT 1 -- ".to_owned() + &"x".repeat(5_000_000);
+    let request = server
+        .request(Method::POST, "/")?
+        .basic_auth("nobody", Some(""))
+        .body(body);
+    let (status, text) = answered(request.send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(text.starts_with("Code: 516. "), "{text}");
     Ok(())
 }
 

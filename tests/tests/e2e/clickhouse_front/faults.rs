@@ -1,5 +1,7 @@
 //! Faults on demand.
 
+use std::time::Duration;
+
 use longshore_tests::{ClickHouseServer, FrontOptions, Result};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -7,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     ask, header,
+    running::ends,
     streams::{UNCOMPRESSED, received},
 };
 
@@ -93,6 +96,24 @@ async fn a_body_ends_properly_between_two_batches() -> Result<()> {
     let reader = arrow::ipc::reader::StreamReader::try_new(whole.as_slice(), None).unwrap();
     let rows: usize = reader.map(|batch| batch.unwrap().num_rows()).sum();
     assert!(rows > 0 && rows < 100_000 && rows.is_multiple_of(1000), "{rows}");
+    fault.over().await
+}
+
+#[tokio::test]
+async fn an_answer_stalls_until_its_client_goes() -> Result<()> {
+    let front = front().await?;
+    let rule = json!({"kind": "stall", "match": "stall", "after_bytes": 12_345});
+    let fault = front.add_fault(rule).await?;
+    let parameters = [("query_id", "stalled"), UNCOMPRESSED];
+    let mut response = ask(front, &parameters, &query("stall")).await?;
+    let mut bytes = 0;
+    while bytes < 12_345 {
+        bytes += response.chunk().await.unwrap().unwrap().len();
+    }
+    let more = tokio::time::timeout(Duration::from_millis(300), response.chunk()).await;
+    assert!(bytes == 12_345 && more.is_err(), "{bytes}");
+    drop(response);
+    ends(front, "stalled").await?;
     fault.over().await
 }
 

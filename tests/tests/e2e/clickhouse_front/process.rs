@@ -1,8 +1,13 @@
 //! The front as a process: its end, its data, its log.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use longshore_tests::{ClickHouseServer, Context as _, FrontOptions, PATIENCE, Result, eventually, processes};
+use longshore_tests::{ClickHouseServer, Context as _, FrontOptions, PATIENCE, Result, eventually, processes, python};
 
 /// The private folder that a front works in.
 fn folder_of(pid: i32) -> Option<std::path::PathBuf> {
@@ -54,4 +59,34 @@ async fn its_log_holds_no_values() -> Result<()> {
         "{written}"
     );
     Ok(())
+}
+
+#[tokio::test]
+async fn it_ends_with_its_standard_input() -> Result<()> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/clickhouse_front");
+    let mut front = Command::new(python::interpreter()?)
+        .arg("-B")
+        .arg(program)
+        .arg("--exit-with-stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("the front can not be started")?;
+    let mut line = String::new();
+    let output = front.stdout.take().context("its output was asked for")?;
+    BufReader::new(output).read_line(&mut line).context("no line comes")?;
+    let ready: serde_json::Value = serde_json::from_str(&line).context("the line is no JSON")?;
+    let folder = Path::new(ready["log"].as_str().context("a log is named")?)
+        .parent()
+        .context("a file is in a folder")?
+        .to_owned();
+    assert!(folder.is_dir() && front.try_wait().is_ok_and(|status| status.is_none()));
+
+    drop(front.stdin.take());
+    eventually("the front ends", PATIENCE, async || front.try_wait().ok().flatten()).await?;
+    eventually("the folder is removed", PATIENCE, async || {
+        (!folder.exists()).then_some(())
+    })
+    .await
 }

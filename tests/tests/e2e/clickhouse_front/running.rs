@@ -16,7 +16,8 @@ async fn running(server: &ClickHouseServer, query_id: &str) -> u32 {
     server.query(&query).await.unwrap().trim().parse().unwrap()
 }
 
-async fn ends(server: &ClickHouseServer, query_id: &str) -> Result<()> {
+/// Waits until the server runs no query with this id.
+pub(super) async fn ends(server: &ClickHouseServer, query_id: &str) -> Result<()> {
     eventually("the query ends", PATIENCE, async || {
         (running(server, query_id).await == 0).then_some(())
     })
