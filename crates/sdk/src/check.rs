@@ -79,6 +79,22 @@ impl Check {
         }
         Self::failed(name, message, error.remedy.clone())
     }
+
+    /// The checks of steps that are gone through in order, when an error ended them: those before passed, those after were not tried. Each step is
+    /// named with the codes of the errors that it can end in; an error of no step belongs to the last.
+    #[must_use]
+    pub fn steps(steps: &[(&str, &[&str])], error: &Error) -> Vec<Self> {
+        let failed = steps
+            .iter()
+            .position(|(_, codes)| codes.contains(&error.code.as_str()))
+            .unwrap_or(steps.len().saturating_sub(1));
+        let check = |(index, (name, _)): (usize, &(&str, &[&str]))| match index.cmp(&failed) {
+            std::cmp::Ordering::Less => Self::passed(*name, "as it should"),
+            std::cmp::Ordering::Equal => Self::from_error(*name, error),
+            std::cmp::Ordering::Greater => Self::skipped(*name, "an earlier step failed"),
+        };
+        steps.iter().enumerate().map(check).collect()
+    }
 }
 
 impl From<Check> for v1::Check {

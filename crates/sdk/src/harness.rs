@@ -5,6 +5,7 @@
 
 mod destination_harness;
 mod source_harness;
+mod table_reading;
 
 use std::io;
 
@@ -21,6 +22,7 @@ use tower::service_fn;
 use crate::Plugin;
 pub use destination_harness::{DestinationHarness, Written};
 pub use source_harness::{Mark, ReadOutcome, SourceHarness};
+pub use table_reading::{Rows, TableReading, column, texts};
 
 /// Bytes on the way between the two ends.
 const PIPE_BYTES: usize = 1024 * 1024;

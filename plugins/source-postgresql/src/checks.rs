@@ -40,7 +40,7 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
     let session = match connector.connect().await {
         Ok(session) => session,
         Err(error) => {
-            connection_failed(&error, &mut checks);
+            checks.extend(Check::steps(STEPS, &error));
             checks.extend(
                 tables
                     .iter()
@@ -71,20 +71,6 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
 
 fn about(name: &str, result: Result<Check>) -> Check {
     result.unwrap_or_else(|error| Check::from_error(name, &error))
-}
-
-fn connection_failed(error: &Error, checks: &mut Vec<Check>) {
-    let failed = STEPS
-        .iter()
-        .position(|(_, codes)| codes.contains(&error.code.as_str()))
-        .unwrap_or(STEPS.len() - 1);
-    for (index, (name, _)) in STEPS.iter().enumerate() {
-        checks.push(match index.cmp(&failed) {
-            std::cmp::Ordering::Less => Check::passed(*name, "as it should"),
-            std::cmp::Ordering::Equal => Check::from_error(*name, error),
-            std::cmp::Ordering::Greater => Check::skipped(*name, "an earlier step failed"),
-        });
-    }
 }
 
 async fn encryption(session: &Session, spec: &Spec) -> Result<Check> {

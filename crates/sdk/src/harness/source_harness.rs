@@ -3,7 +3,7 @@
 use arrow::{array::RecordBatch, compute::concat_batches, datatypes::SchemaRef};
 use longshore_core::{
     balance::SourceCounts,
-    error::Result,
+    error::{Error, Result},
     fingerprints::Fingerprints,
     partition::{Checkpoint, Envelope, PartitionFlow},
     state::TableState,
@@ -165,6 +165,40 @@ impl SourceHarness {
         partition: &Partition,
         resume_from: Option<&[u8]>,
     ) -> Result<ReadOutcome> {
+        let mut received = Received::default();
+        self.receive(run_id, table, partition, resume_from, &mut received)
+            .await?;
+        received.whole()
+    }
+
+    /// Reads a partition that fails on the way: what came before the error, and the error.
+    ///
+    /// # Errors
+    /// `contract_broken`, also when the partition is read to its end.
+    pub async fn read_to_failure(
+        &self,
+        run_id: &str,
+        table: &str,
+        partition: &Partition,
+        resume_from: Option<&[u8]>,
+    ) -> Result<(Vec<RecordBatch>, Vec<Mark>, Error)> {
+        let mut received = Received::default();
+        let failure = self.receive(run_id, table, partition, resume_from, &mut received).await;
+        match failure {
+            Ok(()) => Err(broken("the partition did not fail")),
+            Err(error) if error.code == "contract_broken" => Err(error),
+            Err(error) => Ok((received.batches, received.marks, error)),
+        }
+    }
+
+    async fn receive(
+        &self,
+        run_id: &str,
+        table: &str,
+        partition: &Partition,
+        resume_from: Option<&[u8]>,
+        received: &mut Received,
+    ) -> Result<()> {
         let open = v1::ReadOpen {
             run_id: run_id.to_owned(),
             table: table.to_owned(),
@@ -188,54 +222,10 @@ impl SourceHarness {
             .await
             .map_err(failed)?
             .into_inner();
-
-        let mut decoder: Option<BatchDecoder> = None;
-        let mut flow = PartitionFlow::new(0);
-        let (mut batches, mut marks, mut rows) = (Vec::new(), Vec::new(), 0);
         while let Some(message) = responses.message().await.map_err(failed)? {
-            match (message.response, &decoder) {
-                (Some(Response::Schema(schema)), None) => {
-                    let schema = BatchDecoder::new(&schema.arrow_schema)
-                        .map_err(|error| broken("the schema can not be read").with_cause(&error))?;
-                    decoder = Some(schema);
-                }
-                (Some(Response::Batch(batch)), Some(decoder)) => {
-                    flow.batch(Envelope {
-                        sequence: batch.sequence,
-                        rows: batch.rows,
-                        bytes: batch.data.len() as u64,
-                    })?;
-                    let decoded = decoder
-                        .decode(batch.data)
-                        .map_err(|error| broken("a batch can not be decoded").with_cause(&error))?;
-                    if decoded.num_rows() as u64 != batch.rows {
-                        return Err(broken("a batch holds another number of rows than announced"));
-                    }
-                    rows += decoded.num_rows();
-                    batches.push(decoded);
-                }
-                (Some(Response::Checkpoint(checkpoint)), Some(_)) => {
-                    let checkpoint = Checkpoint::try_from(checkpoint)?;
-                    flow.checkpoint(checkpoint.clone(), false)?;
-                    marks.push(Mark { checkpoint, rows });
-                }
-                (Some(Response::Done(done)), Some(_)) => {
-                    let end = Checkpoint::try_from(done.end.ok_or_else(|| broken("`done` has no end"))?)?;
-                    flow.checkpoint(end.clone(), true)?;
-                    marks.push(Mark { checkpoint: end, rows });
-                }
-                _ => return Err(broken("a message came before the schema, twice, or is empty")),
-            }
+            received.take(message)?;
         }
-        let (Some(decoder), Some(end), true) = (decoder, marks.last(), flow.source_done()) else {
-            return Err(broken("the stream ended before `done`"));
-        };
-        Ok(ReadOutcome {
-            schema: decoder.schema().clone(),
-            batches,
-            counts: end.checkpoint.counts,
-            marks,
-        })
+        Ok(())
     }
 
     /// A whole run of one table as Longshore would do it: plan, every partition to its end, close. Answers what was read, partition by partition,
@@ -269,5 +259,81 @@ impl SourceHarness {
             .collect();
         let state = plan.completed_state.map(|state| state.promoted(delivered));
         Ok((outcomes, state))
+    }
+}
+
+/// What came of a partition so far, checked against the contract.
+struct Received {
+    decoder: Option<BatchDecoder>,
+    flow: PartitionFlow,
+    batches: Vec<RecordBatch>,
+    marks: Vec<Mark>,
+    rows: usize,
+}
+
+impl Default for Received {
+    fn default() -> Self {
+        Self {
+            decoder: None,
+            flow: PartitionFlow::new(0),
+            batches: Vec::new(),
+            marks: Vec::new(),
+            rows: 0,
+        }
+    }
+}
+
+impl Received {
+    fn take(&mut self, message: v1::ReadResponse) -> Result<()> {
+        match (message.response, &self.decoder) {
+            (Some(Response::Schema(schema)), None) => {
+                let schema = BatchDecoder::new(&schema.arrow_schema)
+                    .map_err(|error| broken("the schema can not be read").with_cause(&error))?;
+                self.decoder = Some(schema);
+            }
+            (Some(Response::Batch(batch)), Some(decoder)) => {
+                self.flow.batch(Envelope {
+                    sequence: batch.sequence,
+                    rows: batch.rows,
+                    bytes: batch.data.len() as u64,
+                })?;
+                let decoded = decoder
+                    .decode(batch.data)
+                    .map_err(|error| broken("a batch can not be decoded").with_cause(&error))?;
+                if decoded.num_rows() as u64 != batch.rows {
+                    return Err(broken("a batch holds another number of rows than announced"));
+                }
+                self.rows += decoded.num_rows();
+                self.batches.push(decoded);
+            }
+            (Some(Response::Checkpoint(checkpoint)), Some(_)) => self.mark(checkpoint, false)?,
+            (Some(Response::Done(done)), Some(_)) => {
+                self.mark(done.end.ok_or_else(|| broken("`done` has no end"))?, true)?;
+            }
+            _ => return Err(broken("a message came before the schema, twice, or is empty")),
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, checkpoint: v1::Checkpoint, end: bool) -> Result<()> {
+        let checkpoint = Checkpoint::try_from(checkpoint)?;
+        self.flow.checkpoint(checkpoint.clone(), end)?;
+        self.marks.push(Mark {
+            checkpoint,
+            rows: self.rows,
+        });
+        Ok(())
+    }
+
+    fn whole(self) -> Result<ReadOutcome> {
+        let (Some(decoder), Some(end), true) = (self.decoder, self.marks.last(), self.flow.source_done()) else {
+            return Err(broken("the stream ended before `done`"));
+        };
+        Ok(ReadOutcome {
+            schema: decoder.schema().clone(),
+            batches: self.batches,
+            counts: end.checkpoint.counts,
+            marks: self.marks,
+        })
     }
 }

@@ -6,4 +6,5 @@ mod reading;
 
 pub(crate) use certificates::certificates;
 pub(crate) use cluster::{Cluster, Database, PASSWORD, USER, database, quiet_database};
-pub(crate) use reading::{Reading, column, read_all, texts};
+pub(crate) use longshore_sdk::harness::{column, texts};
+pub(crate) use reading::{Reading, read_all};

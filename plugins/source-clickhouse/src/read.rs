@@ -1,0 +1,318 @@
+//! Reads a partition: the rows of one query, with checkpoints where a reader can resume.
+
+use std::{ops::Range, sync::Arc};
+
+use longshore_sdk::{
+    arrow::{
+        array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch},
+        compute::filter_record_batch,
+        datatypes::UInt8Type,
+        row::{RowConverter, Rows, SortField},
+    },
+    core::Position,
+    incremental::{SeenRows, read_descriptor},
+    prelude::*,
+};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    connection::Connector,
+    position::value_at,
+    run::{Run, RunTable},
+    statement::{Order, Reading, Request, reading},
+    stream::ArrowStream,
+    text::{Unfit, delivered},
+    work::Work,
+};
+
+/// Reads a partition to its end.
+pub(crate) async fn read(
+    connector: &Connector,
+    run: &Run,
+    table: &RunTable,
+    partition: &ReadPartition,
+    output: &mut PartitionWriter,
+) -> Result<()> {
+    let scoped = |error: Error| error.with_scope(Scope::Partition).with_table(&partition.table);
+    output.start(Arc::clone(&table.schema)).await?;
+    let work: Work = read_descriptor(&partition.partition.descriptor)?;
+    let resume_from = partition.resume_from.as_deref().map(Position::from_bytes).transpose()?;
+    let baseline = if let Work::Ordered(ordered) = &work {
+        if resume_from.is_none() {
+            output.filtered(ordered.skipped_nulls);
+        }
+        ordered.baseline
+    } else {
+        false
+    };
+    let request = Request {
+        server: &run.server,
+        relation: &table.relation,
+        selected: &table.selected,
+        filter: table.filter.clone(),
+        resume_from,
+    };
+    let reading = reading(&work, &request)?;
+    tracing::debug!(
+        table = partition.table,
+        partition = partition.partition.id,
+        sql = reading.statement.sql,
+        "reading"
+    );
+    let _permit = connector.permit().await;
+    let query = run.queries.begin(&partition.run_id);
+    let doing = format!("reading table {}", partition.table);
+    let cursor = connector
+        .arrow(&run.server, &reading.statement, Some(&query.id), &doing)
+        .map_err(scoped)?;
+    let stream = ArrowStream::begin(cursor, doing).await.map_err(scoped)?;
+    let reader = Reader::new(table, &partition.table, reading, baseline)?;
+    reader.copy(stream, output).await.map_err(scoped)?;
+    query.finish();
+    Ok(())
+}
+
+/// The rows of one query on their way.
+struct Reader<'a> {
+    table: &'a RunTable,
+    name: &'a str,
+    order: Option<Order>,
+    again: Option<usize>,
+    seen: SeenRows,
+    /// Rows in a form whose bytes are equal when the rows are; `None` where a column has no such form: its rows are never taken for known.
+    converter: Option<RowConverter>,
+    /// Rows fetched so far.
+    rows: u64,
+    /// The position of the last row that was sent.
+    last: Option<Position>,
+    /// Rows were sent since the last checkpoint.
+    checkpoint_due: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn new(table: &'a RunTable, name: &'a str, reading: Reading, baseline: bool) -> Result<Self> {
+        let fields: Vec<SortField> = table
+            .schema
+            .fields()
+            .iter()
+            .map(|field| SortField::new(field.data_type().clone()))
+            .collect();
+        let converter = if RowConverter::supports_fields(&fields) {
+            RowConverter::new(fields).ok()
+        } else {
+            None
+        };
+        Ok(Self {
+            table,
+            name,
+            seen: if reading.order.is_some() {
+                SeenRows::new(table.seen.clone(), baseline)
+            } else {
+                SeenRows::default()
+            },
+            order: reading.order,
+            again: reading.again,
+            converter,
+            rows: 0,
+            last: None,
+            checkpoint_due: false,
+        })
+    }
+
+    async fn copy(mut self, mut stream: ArrowStream, output: &mut PartitionWriter) -> Result<()> {
+        while let Some(sent) = stream.next().await? {
+            if sent.num_rows() == 0 {
+                continue;
+            }
+            self.take(&sent, output).await?;
+            self.rows += sent.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    /// Takes one of the server's batches over, with a checkpoint at the last place in it where one may lie.
+    async fn take(&mut self, sent: &RecordBatch, output: &mut PartitionWriter) -> Result<()> {
+        let batch = self.delivered(sent)?;
+        let rows = batch.num_rows();
+        let Some(order) = &self.order else {
+            return output.write(batch).await;
+        };
+        let change = if order.unique {
+            Some(rows)
+        } else {
+            self.last_change(sent)?
+        };
+        let Some(change) = change else {
+            self.send(sent, &batch, 0..rows, output).await?;
+            self.checkpoint_due = true;
+            return Ok(());
+        };
+        if change > 0 {
+            self.send(sent, &batch, 0..change, output).await?;
+            self.last = Some(self.position(sent, change - 1)?);
+            self.checkpoint_due = true;
+        }
+        self.checkpoint(output).await?;
+        if change < rows {
+            self.send(sent, &batch, change..rows, output).await?;
+            self.checkpoint_due = true;
+        }
+        self.last = Some(self.position(sent, rows - 1)?);
+        Ok(())
+    }
+
+    /// The last row whose position differs from that of the row before it; `None` when all rows share it, with the last batch's end too.
+    fn last_change(&self, sent: &RecordBatch) -> Result<Option<usize>> {
+        let mut here = self.position(sent, sent.num_rows() - 1)?;
+        for row in (1..sent.num_rows()).rev() {
+            let previous = self.position(sent, row - 1)?;
+            if previous != here {
+                return Ok(Some(row));
+            }
+            here = previous;
+        }
+        Ok(self.last.as_ref().is_some_and(|last| *last != here).then_some(0))
+    }
+
+    /// The rows in the form that they are delivered in.
+    fn delivered(&self, sent: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns = Vec::with_capacity(self.table.selected.len());
+        for (index, field) in self.table.schema.fields().iter().enumerate() {
+            let values = sent.columns().get(index).ok_or_else(|| self.changed(field.name()))?;
+            let values = delivered(values, field.data_type()).map_err(|unfit| match unfit {
+                Unfit::NotUtf8 { row } => self.not_utf8(field.name(), sent, row),
+                Unfit::OtherType => self.changed(field.name()),
+            })?;
+            columns.push(values);
+        }
+        RecordBatch::try_new(Arc::clone(&self.table.schema), columns).map_err(|error| {
+            Error::internal(
+                "batch_malformed",
+                format!("The rows of table {} do not fit its columns", self.name),
+            )
+            .with_cause(&error)
+        })
+    }
+
+    /// Sends those of the rows that are new.
+    async fn send(
+        &mut self,
+        sent: &RecordBatch,
+        batch: &RecordBatch,
+        rows: Range<usize>,
+        output: &mut PartitionWriter,
+    ) -> Result<()> {
+        let slice = batch.slice(rows.start, rows.len());
+        let again = self
+            .again
+            .map(|column| sent.column(column).slice(rows.start, rows.len()));
+        let again = again.as_ref().and_then(|values| values.as_primitive_opt::<UInt8Type>());
+        let is_again = |row: usize| again.is_some_and(|again| again.value(row) != 0);
+        if self.seen.lets_all_pass() && !(0..slice.num_rows()).any(is_again) {
+            return output.write(slice).await;
+        }
+        let Some(fingerprints) = self.fingerprints(&slice)? else {
+            return output.write(slice).await;
+        };
+        let fingerprint = |row: usize| xxh3_64(fingerprints.row(row).as_ref());
+        let new: Vec<bool> = (0..slice.num_rows())
+            .map(|row| self.seen.is_new(is_again(row), || fingerprint(row), output))
+            .collect();
+        if new.iter().all(|new| *new) {
+            return output.write(slice).await;
+        }
+        let new = filter_record_batch(&slice, &BooleanArray::from(new)).map_err(|error| {
+            Error::internal("batch_malformed", "Rows can not be left out of a batch").with_cause(&error)
+        })?;
+        output.write(new).await
+    }
+
+    fn fingerprints(&self, batch: &RecordBatch) -> Result<Option<Rows>> {
+        let Some(converter) = &self.converter else {
+            return Ok(None);
+        };
+        converter.convert_columns(batch.columns()).map(Some).map_err(|error| {
+            Error::internal(
+                "row_unreadable",
+                format!("Rows of table {} can not be compared", self.name),
+            )
+            .with_cause(&error)
+        })
+    }
+
+    /// Everything up to the last position was sent.
+    async fn checkpoint(&mut self, output: &mut PartitionWriter) -> Result<()> {
+        if !std::mem::take(&mut self.checkpoint_due) {
+            return Ok(());
+        }
+        let Some(last) = &self.last else { return Ok(()) };
+        output.checkpoint(last.to_bytes()?, Some(last.cursor.clone())).await
+    }
+
+    fn position(&self, sent: &RecordBatch, row: usize) -> Result<Position> {
+        let unreadable = || {
+            Error::source(
+                "cursor_value_unreadable",
+                format!(
+                    "The server sent a row of table {} without its place in the order",
+                    self.name
+                ),
+            )
+        };
+        let order = self.order.as_ref().ok_or_else(unreadable)?;
+        let mut values = Vec::with_capacity(order.parts.len());
+        for part in &order.parts {
+            let column: &ArrayRef = sent.columns().get(part.column).ok_or_else(unreadable)?;
+            values.push(value_at(part.cursor_type, column, row)?);
+        }
+        let mut values = values.into_iter();
+        let cursor = values.next().flatten().ok_or_else(unreadable)?;
+        Ok(Position {
+            cursor,
+            key: values.collect(),
+        })
+    }
+
+    /// Which row it is, in words: its key where one is read, otherwise its number.
+    fn describe(&self, sent: &RecordBatch, row: usize) -> String {
+        let key: Option<Vec<String>> = self
+            .order
+            .as_ref()
+            .filter(|order| order.parts.len() > 1)
+            .and_then(|_| self.position(sent, row).ok())
+            .and_then(|position| {
+                position
+                    .key
+                    .iter()
+                    .map(|value| value.as_ref().map(ToString::to_string))
+                    .collect()
+            });
+        match key {
+            Some(key) => format!("the row with key {}", key.join(", ")),
+            None => format!("row number {} of the partition", self.rows + row as u64 + 1),
+        }
+    }
+
+    fn not_utf8(&self, column: &str, sent: &RecordBatch, row: usize) -> Error {
+        Error::source(
+            "text_not_utf8",
+            format!(
+                "Column {column} of table {} holds bytes that are no UTF-8 text, in {}",
+                self.name,
+                self.describe(sent, row)
+            ),
+        )
+        .with_remedy(format!(
+            "Name {column} in the table's `binary_columns` to receive its bytes as they are, leave it out with `exclude_columns`, or such rows with \
+             `where: isValidUTF8({column})`."
+        ))
+    }
+
+    fn changed(&self, column: &str) -> Error {
+        Error::source(
+            "schema_changed",
+            format!("Column {column} of table {} changed while it was read", self.name),
+        )
+        .retryable()
+    }
+}

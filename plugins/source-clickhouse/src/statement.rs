@@ -1,0 +1,188 @@
+//! The statement that reads a partition, and what its columns are for.
+
+use longshore_sdk::{
+    core::{Position, cursor::CursorType},
+    prelude::*,
+};
+
+use crate::{
+    catalog::{Column, Relation},
+    connection::{Server, Statement},
+    position::{Parameters, expression},
+    predicate::{after, comparison, ordered, within},
+    work::{Ordered, Work},
+};
+
+/// Size in bytes that the server's blocks, which become batches, are best made of.
+const BLOCK_BYTES: u64 = 1 << 20;
+
+/// Rows of a block: not so few that their frame costs more than they, not more than the server makes by itself.
+const BLOCK_ROWS: (u64, u64) = (256, 65_409);
+
+/// Rows of a block when the size of a row is not known.
+const BLOCK_ROWS_UNKNOWN: u64 = 16_384;
+
+/// A statement with the meaning of its columns: those to deliver come first.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) statement: Statement,
+    /// Cursor and key, for a partition that is read in their order.
+    pub(crate) order: Option<Order>,
+    /// The column that says whether the next run may see a row again.
+    pub(crate) again: Option<usize>,
+}
+
+/// Where the order's columns are.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) parts: Vec<OrderPart>,
+    /// No two rows have the same position.
+    pub(crate) unique: bool,
+}
+
+/// One column of the order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OrderPart {
+    pub(crate) column: usize,
+    pub(crate) cursor_type: CursorType,
+}
+
+/// What a statement is made for.
+pub(crate) struct Request<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) relation: &'a Relation,
+    pub(crate) selected: &'a [Column],
+    /// The condition of the options.
+    pub(crate) filter: Option<String>,
+    pub(crate) resume_from: Option<Position>,
+}
+
+/// # Errors
+/// `cursor_column_missing` for a plan whose columns are gone; `position_unreadable`.
+pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
+    let mut parameters = Parameters::default();
+    let conditions = match work {
+        Work::Ordered(work) => return in_order(work, request),
+        Work::Whole => Vec::new(),
+        Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
+        Work::Slice {
+            column: name,
+            within: interval,
+        } => within(&mut parameters, column(request.relation, name)?, interval),
+    };
+    let sql = select(&delivered(request), request, conditions);
+    Ok(Reading {
+        statement: finished(sql, parameters, request),
+        order: None,
+        again: None,
+    })
+}
+
+fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
+    let relation = request.relation;
+    let cursor = column(relation, &work.cursor)?;
+    let key = work
+        .key
+        .iter()
+        .map(|name| column(relation, name))
+        .collect::<Result<Vec<_>>>()?;
+    let mut expressions = delivered(request);
+    let mut parts = Vec::with_capacity(1 + key.len());
+    for part in std::iter::once(&cursor).chain(&key) {
+        let cursor_type = part.position_type().ok_or_else(|| {
+            Error::source(
+                "cursor_type_changed",
+                format!(
+                    "Column {} of table {} is {} now",
+                    part.name, relation.shown, part.of.text
+                ),
+            )
+        })?;
+        let expression = expression(part);
+        let column = expressions
+            .iter()
+            .position(|known| *known == expression)
+            .unwrap_or_else(|| {
+                expressions.push(expression);
+                expressions.len() - 1
+            });
+        parts.push(OrderPart { column, cursor_type });
+    }
+    let mut parameters = Parameters::default();
+    let again = work.again_from.as_ref().map(|from| {
+        expressions.push(comparison(&mut parameters, cursor, ">=", from));
+        expressions.len() - 1
+    });
+    let mut conditions = ordered(&mut parameters, cursor, work);
+    if let Some(position) = &request.resume_from {
+        conditions.extend(after(&mut parameters, position, cursor, &key)?);
+    }
+    let order: Vec<String> = std::iter::once(&cursor)
+        .chain(&key)
+        .map(|column| column.sql())
+        .collect();
+    let sql = format!(
+        "{} ORDER BY {}",
+        select(&expressions, request, conditions),
+        order.join(", ")
+    );
+    Ok(Reading {
+        statement: finished(sql, parameters, request),
+        order: Some(Order {
+            parts,
+            unique: work.unique,
+        }),
+        again,
+    })
+}
+
+fn delivered(request: &Request<'_>) -> Vec<String> {
+    request.selected.iter().map(Column::expression).collect()
+}
+
+fn select(expressions: &[String], request: &Request<'_>, mut conditions: Vec<String>) -> String {
+    conditions.extend(request.relation.state_condition());
+    conditions.extend(request.filter.clone());
+    let named: Vec<String> = expressions
+        .iter()
+        .enumerate()
+        .map(|(index, expression)| format!("{expression} AS {}", request.relation.alias(index)))
+        .collect();
+    let mut sql = format!("SELECT {} FROM {}", named.join(", "), request.relation.from);
+    if !conditions.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&conditions.join(" AND "));
+    }
+    sql
+}
+
+fn finished(sql: String, parameters: Parameters, request: &Request<'_>) -> Statement {
+    let relation = request.relation;
+    let mut settings = vec![("max_block_size", block_rows(relation).to_string())];
+    if relation.merged {
+        // As a setting it also reaches the tables under views and queries, and leaves alone those that have nothing to merge.
+        settings.push(("final", "1".to_owned()));
+    }
+    if relation.engine.is_replicated() && request.server.knows("select_sequential_consistency") {
+        settings.push(("select_sequential_consistency", "1".to_owned()));
+    }
+    Statement {
+        sql,
+        parameters: parameters.into_vec(),
+        settings,
+    }
+}
+
+fn block_rows(relation: &Relation) -> u64 {
+    let rows = match (relation.uncompressed_bytes, relation.estimated_rows) {
+        (Some(bytes), Some(rows)) if rows > 0 => BLOCK_BYTES / (bytes / rows).max(1),
+        _ => BLOCK_ROWS_UNKNOWN,
+    };
+    rows.clamp(BLOCK_ROWS.0, BLOCK_ROWS.1)
+}
+
+fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
+    relation
+        .column(name)
+        .ok_or_else(|| relation.names().cursor_missing(name))
+}

@@ -1,0 +1,94 @@
+//! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
+
+use longshore_sdk::{core::interval::Interval, incremental::descriptor_of, prelude::*};
+use serde::{Deserialize, Serialize};
+
+/// A partition's descriptor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Work {
+    /// In the order of the cursor, with a checkpoint where a reader can resume.
+    Ordered(Box<Ordered>),
+    /// The rows whose cursor is NULL.
+    NullCursors { cursor: String },
+    /// The rows with a column within an interval, in no order.
+    Slice { column: String, within: Interval },
+    /// All rows.
+    Whole,
+}
+
+/// See [`Work::Ordered`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ordered {
+    pub(crate) cursor: String,
+    /// Key columns that follow the cursor in the order.
+    pub(crate) key: Vec<String>,
+    /// No two rows share cursor and key.
+    pub(crate) unique: bool,
+    pub(crate) since: Since,
+    /// Rows before it are of no interest (`start_from`).
+    pub(crate) start: Option<CursorValue>,
+    /// This partition's share.
+    pub(crate) within: Interval,
+    /// The greatest cursor in the first attempt's view; what came later is the next run's. `None` when a range was asked for.
+    pub(crate) up_to: Option<CursorValue>,
+    /// The newest rows are left for the next run.
+    pub(crate) unsettled: Option<Unsettled>,
+    /// The next run may see rows from here on again. `None`: it sees none of this partition.
+    pub(crate) again_from: Option<CursorValue>,
+    /// Rows are remembered, not delivered (`start_from: now`).
+    pub(crate) baseline: bool,
+    /// Rows with a NULL cursor that are left out; counted with this partition.
+    pub(crate) skipped_nulls: u64,
+}
+
+/// Where an incremental read begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Since {
+    /// All rows.
+    Beginning,
+    /// Rows after a cursor that was set by hand.
+    After(CursorValue),
+    /// All rows of the window.
+    Window { from: CursorValue },
+}
+
+/// Rows with a cursor after `after` and up to `up_to` are left out; those beyond, in the future, are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unsettled {
+    pub(crate) after: CursorValue,
+    pub(crate) up_to: CursorValue,
+}
+
+impl Work {
+    pub(crate) fn into_partition(self, id: impl Into<String>, estimated_rows: Option<u64>) -> Result<Partition> {
+        Ok(Partition {
+            id: id.into(),
+            descriptor: descriptor_of(&self)?,
+            estimated_rows,
+            // Without a unique key rows with one position come in any order.
+            total_order: matches!(&self, Self::Ordered(ordered) if ordered.unique),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_sdk::{core::interval::Bound, incremental::read_descriptor};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_that_was_stored_is_read_as_it_was_meant() {
+        let golden = r#"{"kind":"ordered","cursor":"at","key":["id"],"unique":true,"since":{"window":{"from":{"type":"int","value":3}}},"start":null,"within":{"from":{"included":{"type":"int","value":5}},"to":"open"},"up_to":{"type":"int","value":9},"unsettled":null,"again_from":null,"baseline":false,"skipped_nulls":0}"#;
+        let work: Work = read_descriptor(golden).unwrap();
+        let Work::Ordered(ordered) = &work else {
+            panic!("{work:?}")
+        };
+        assert_eq!(ordered.within.from, Bound::Included(CursorValue::Int(5)));
+        assert_eq!(work.into_partition("p", None).unwrap().descriptor, golden);
+    }
+}
