@@ -103,16 +103,36 @@ async fn going_on_from_any_checkpoint_loses_nothing_and_repeats_nothing() {
 async fn a_tie_that_is_larger_than_every_batch_is_read_whole() {
     let database = database(
         "CREATE TABLE t (id UInt64, at DateTime('UTC'), pad String) ENGINE = MergeTree ORDER BY id;\n\
-        INSERT INTO t SELECT number, toDateTime(1500000000, 'UTC'), repeat(toString(number), 20) FROM numbers(50000)",
+         INSERT INTO t SELECT number, toDateTime(1500000000, 'UTC'), repeat(toString(number), 20) FROM numbers(50000)",
     )
     .await;
     let run = open(&database, json!({})).await;
     let whole = run.source.read("run", "t", &run.partition, None).await.unwrap();
-    assert_eq!(deliveries(&whole.batches).len(), 50_000);
+    assert!(
+        whole.marks.len() > 10,
+        "the sorting key orders what the cursor does not"
+    );
+    for mark in whole.marks[..whole.marks.len() - 1].iter().step_by(7) {
+        let rest = run.rest(Some(mark)).await;
+        let counts = deliveries(std::iter::once(&until(&whole.batches, mark)).chain(&rest));
+        assert_eq!(
+            (counts.len(), counts.values().max()),
+            (50_000, Some(&1)),
+            "after {} rows",
+            mark.rows
+        );
+    }
+
+    database
+        .execute("TRUNCATE TABLE t;\nINSERT INTO t SELECT 7, toDateTime(1500000000, 'UTC'), repeat('7', 20) FROM numbers(50000)")
+        .await;
+    let run = open(&database, json!({})).await;
+    let whole = run.source.read("run", "t", &run.partition, None).await.unwrap();
+    assert_eq!(deliveries(&whole.batches)["7"], 50_000);
     assert_eq!(
         whole.marks.len(),
         1,
-        "nowhere in it is a place to go on from but its begin"
+        "rows that nothing tells apart are never torn apart"
     );
 }
 
