@@ -4,6 +4,7 @@ mod cargo;
 mod console;
 mod demo;
 mod lint;
+mod mutate;
 mod prerequisites;
 mod python;
 mod soak;
@@ -37,6 +38,8 @@ enum Task {
     },
     /// Write, sync, kill and cut for a while, then see whether every row is where it belongs.
     Soak(soak::SoakArguments),
+    /// Switch protections off, one at a time, and see that a test fails for each. Slow: every mutation is built.
+    Mutate(mutate::MutateArguments),
     /// Check format, lints and documentation.
     Lint,
     /// Build every program.
@@ -77,6 +80,7 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
         Task::Demo(arguments) => return demo::run(&arguments, &workspace, &cargo, console),
         Task::Test { arguments } => test::run(&arguments, &workspace, &cargo, console)?,
         Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
+        Task::Mutate(arguments) => mutate::run(&arguments, &workspace, console)?,
         Task::Lint => lint::run(&cargo)?,
         Task::Build => cargo.build_programs()?,
         Task::Python => {

@@ -291,3 +291,37 @@ async fn closing_a_run_releases_its_snapshot() {
         .expect("the connection ends");
     source.close_run("never opened").await.unwrap();
 }
+
+#[tokio::test]
+async fn an_update_while_a_run_is_reading_is_delivered_by_the_next_run() {
+    let database = quiet_database(
+        "CREATE TABLE t (id int PRIMARY KEY, pad text, at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON t (at, id); \
+         INSERT INTO t SELECT n, 'first', now() - interval '1 minute' + n * interval '1 millisecond' FROM generate_series(1, 1000) n",
+    )
+    .await;
+    let spec = database.spec(json!({"cursor": "at"}));
+    let source = SourceHarness::configure::<PostgreSql>(spec.clone()).await.unwrap();
+    let selection = TableSelection {
+        name: "t".to_owned(),
+        ..TableSelection::default()
+    };
+    let plan = source.open_run("run", 1, vec![selection]).await.unwrap().remove(0);
+    // One row moves later in the order, one is gone, one comes: the run sees none of it.
+    database
+        .execute("UPDATE t SET pad = 'last', at = now() WHERE id = 3; DELETE FROM t WHERE id = 4; INSERT INTO t VALUES (2000, 'new')")
+        .await;
+    let outcome = source.read("run", "t", &plan.partitions[0], None).await.unwrap();
+    assert_eq!(ids(&texts(&outcome.rows(), "id")), (1..=1000).collect());
+    source.close_run("run").await.unwrap();
+    let delivered: Vec<_> = outcome.marks.iter().map(|mark| &mark.checkpoint.fingerprints).collect();
+    let mut next = Reading::new(spec, "t").await;
+    next.state = Some(plan.completed_state.unwrap().promoted(delivered));
+    let rows = next.run().await;
+    assert_eq!(
+        (rows.sorted("id"), rows.sorted("pad")),
+        (
+            vec!["2000".to_owned(), "3".to_owned()],
+            vec!["last".to_owned(), "new".to_owned()]
+        )
+    );
+}

@@ -11,6 +11,7 @@ mod late_commits;
 mod ranges;
 mod relations;
 mod rewritten;
+mod shapes;
 mod standby;
 mod support;
 mod types;
