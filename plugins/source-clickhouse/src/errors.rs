@@ -343,7 +343,7 @@ fn own_words(text: &str) -> String {
 }
 
 fn from_network(error: &ClientError, cause: &(dyn StdError + 'static), doing: &str) -> Error {
-    if in_chain(cause, |error| error.downcast_ref::<rustls::Error>().is_some()) {
+    if chain(cause).any(|error| error.is::<rustls::Error>()) {
         return Error::source("tls_failed", format!("TLS could not be agreed on while {doing}"))
             .with_remedy("Check `ssl`, `ssl_root_certificate`, the name in `host` and the server's certificate.")
             .with_cause(error);
@@ -356,7 +356,7 @@ fn from_network(error: &ClientError, cause: &(dyn StdError + 'static), doing: &s
         .retryable()
         .with_remedy("Check `host` and `port`, that the server runs and that it listens on that address (listen_host, http_port)."),
         Some(ErrorKind::TimedOut) => timed_out(doing),
-        _ if in_chain(cause, |error| error.to_string().contains("dns error")) => {
+        _ if chain(cause).any(|error| error.to_string().contains("dns error")) => {
             Error::source("host_unknown", format!("The host can not be found while {doing}"))
                 .with_remedy("Check the spelling of `host` and that this machine can resolve it.")
         }
@@ -390,32 +390,21 @@ pub(crate) fn stream_broken(what: &str, doing: &str) -> Error {
     error
 }
 
-fn in_chain(error: &(dyn StdError + 'static), matches: impl Fn(&(dyn StdError + 'static)) -> bool) -> bool {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if matches(cause) {
-            return true;
-        }
-        // An I/O error hides what it was made of from `source` when it is custom.
-        if let Some(inner) = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)
-            && matches(inner)
-        {
-            return true;
-        }
-        next = cause.source();
+/// An error and its causes.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| cause_of(*error))
+}
+
+/// What is behind an error. An I/O error that was made of another one passes it over as its `source`; here it comes next.
+fn cause_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
     }
-    false
 }
 
 fn io_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        next = cause.source();
-    }
-    None
+    chain(error).find_map(|cause| cause.downcast_ref().map(std::io::Error::kind))
 }
 
 #[cfg(test)]

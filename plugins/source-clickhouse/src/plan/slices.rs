@@ -8,6 +8,9 @@ use longshore_sdk::{
 use super::{MAX_PARTITIONS, Planning};
 use crate::{catalog::Column, position::Parameters};
 
+/// The server looks at the whole table for each piece of a column that it is not sorted by; what does not fit its memory it sorts on its disk.
+const MAX_UNSORTED: u64 = 8;
+
 /// Intervals of a column that divide so many rows into pieces of about the configured size; one without ends when the rows are few.
 pub(super) async fn slices(
     planning: &Planning<'_>,
@@ -15,7 +18,12 @@ pub(super) async fn slices(
     rows: u64,
     conditions: impl Fn(&mut Parameters) -> Vec<String>,
 ) -> Result<Vec<Interval>> {
-    let pieces = rows.div_ceil(planning.spec.partition_rows()).clamp(1, MAX_PARTITIONS);
+    let most = if planning.probe.relation.is_sorted_by(&column.name) {
+        MAX_PARTITIONS
+    } else {
+        MAX_UNSORTED
+    };
+    let pieces = rows.div_ceil(planning.spec.partition_rows()).clamp(1, most);
     if pieces == 1 {
         return Ok(vec![Interval::default()]);
     }

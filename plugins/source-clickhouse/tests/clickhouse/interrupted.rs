@@ -184,6 +184,31 @@ async fn an_exception_in_mid_stream_is_an_error_in_every_form_that_servers_write
 }
 
 #[tokio::test]
+async fn the_words_of_an_exception_after_whole_batches_are_an_error_though_the_body_ends_well() {
+    const EXCEPTION: &str = "Code: 241. DB::Exception: Memory limit (total) exceeded: would use 9.00 GiB. (MEMORY_LIMIT_EXCEEDED) (version 23.8.1.1)\n";
+    let database = database(&table("MergeTree")).await;
+    let proxy = crate::support::proxy::failing_once(&database, EXCEPTION).await;
+    let run = open(&database, json!({"host": "127.0.0.1", "port": proxy.port})).await;
+    let (batches, marks, error) = run
+        .source
+        .read_to_failure("run", "t", &run.partition, None)
+        .await
+        .unwrap();
+    assert_eq!(
+        (error.code.as_str(), error.scope, error.retryable),
+        ("memory_limit", Scope::Partition, true),
+        "{error:?}"
+    );
+    assert!(
+        (deliveries(&batches).len() as i64) < ROWS,
+        "the last batch could have been torn"
+    );
+    let last = marks.last().expect("it failed at its end");
+    let counts = deliveries(std::iter::once(&until(&batches, last)).chain(&run.rest(Some(last)).await));
+    assert_eq!((counts.len() as i64, counts.values().max()), (ROWS, Some(&1)));
+}
+
+#[tokio::test]
 async fn a_connection_that_is_cut_is_an_error_wherever_it_is_cut() {
     if !database("").await.server.is_front() {
         return;

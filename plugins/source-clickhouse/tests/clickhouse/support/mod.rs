@@ -1,5 +1,7 @@
 //! A ClickHouse for the tests: the engine behind the front, or the server that the environment names, and a database for each test.
 
+pub(crate) mod proxy;
+
 use longshore_sdk::{arrow::array::RecordBatch, harness::TableReading};
 use longshore_source_clickhouse::ClickHouse;
 use longshore_tests::{ClickHouseDatabase, ClickHouseServer};
