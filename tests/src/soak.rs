@@ -7,12 +7,13 @@
 //! | file | what it is about |
 //! |---|---|
 //! | `scene.rs` | the folder, the sandboxes and the proxies of a soak |
-//! | `source.rs` | what a soak needs of a database; `postgresql/` is one |
+//! | `source.rs` | what a soak needs of a database; `postgresql/` and `clickhouse/` are two |
 //! | `syncs.rs` | one sync after the other, each with what befalls it |
 //! | `trouble.rs` | what can befall a sync |
 //! | `oracle.rs` | what must be true in the end |
 //! | `tally.rs` | what is counted on the way |
 
+mod clickhouse;
 mod oracle;
 mod postgresql;
 mod scene;
@@ -32,8 +33,10 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    clickhouse::ClickHouseSource, postgresql::PostgresSource, scene::Scene, source::BusySource, syncs::SyncLoop,
+};
 pub use self::{oracle::Findings, tally::Counts};
-use self::{postgresql::PostgresSource, scene::Scene, source::BusySource, syncs::SyncLoop};
 use crate::{Context, Failure, Result, shop::Target};
 
 /// Which database is kept busy.
@@ -41,6 +44,8 @@ use crate::{Context, Failure, Result, shop::Target};
 pub enum Database {
     /// A throwaway cluster.
     Postgresql,
+    /// The engine behind its front, or the server that the environment names.
+    Clickhouse,
 }
 
 /// A soak to run.
@@ -74,6 +79,7 @@ impl Soak {
     pub async fn run(&self, tell: impl Fn(&Counts)) -> Result<Outcome> {
         match self.database {
             Database::Postgresql => self.play(PostgresSource::start().await?, tell).await,
+            Database::Clickhouse => self.play(ClickHouseSource::start().await?, tell).await,
         }
     }
 
@@ -103,6 +109,7 @@ impl Soak {
     /// Lets the syncs finish in peace, then compares.
     async fn judge<S: BusySource>(&self, scene: &Scene, source: &S) -> Result<Outcome> {
         scene.let_be().await?;
+        sleep(source.settles_within()).await;
         for target in [Target::Profiles, Target::Events] {
             // The first one goes on with what was interrupted, the second one finds what that one's view was too old for.
             for _ in 0..2 {

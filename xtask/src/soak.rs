@@ -11,7 +11,7 @@ use longshore_tests::{
     soak::{Database, Soak},
 };
 
-use crate::{Cargo, Console, Workspace, console, prerequisites};
+use crate::{Cargo, Console, Workspace, console, prerequisites, python};
 
 #[derive(Args)]
 pub(crate) struct SoakArguments {
@@ -30,12 +30,15 @@ pub(crate) struct SoakArguments {
 enum SourceArgument {
     /// A throwaway cluster.
     Postgresql,
+    /// The engine in the Python environment of the tests, or the server that `LONGSHORE_TEST_CLICKHOUSE_URL` names.
+    Clickhouse,
 }
 
 impl SourceArgument {
     fn database(self) -> Database {
         match self {
             Self::Postgresql => Database::Postgresql,
+            Self::Clickhouse => Database::Clickhouse,
         }
     }
 }
@@ -46,7 +49,10 @@ pub(crate) fn run(
     cargo: &Cargo<'_>,
     console: &Console,
 ) -> Result<()> {
-    prerequisites::postgresql(console)?;
+    match arguments.source {
+        SourceArgument::Postgresql => prerequisites::postgresql(console)?,
+        SourceArgument::Clickhouse => drop(python::environment(workspace, console)?),
+    }
     cargo.build_programs()?;
     let seed = match arguments.seed {
         Some(seed) => seed,

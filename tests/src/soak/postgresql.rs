@@ -3,6 +3,8 @@
 mod statement;
 mod writer;
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
@@ -64,8 +66,15 @@ impl BusySource for PostgresSource {
             .text()
     }
 
-    fn variables(&self) -> Vec<(&'static str, &'static str)> {
-        Configuration::variables().into()
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        Configuration::variables()
+            .map(|(name, value)| (name, value.to_owned()))
+            .into()
+    }
+
+    /// What is committed is read.
+    fn settles_within(&self) -> Duration {
+        Duration::ZERO
     }
 
     async fn write_until(&self, seed: u64, stop: &CancellationToken, tally: &Tally) -> Result<()> {

@@ -38,7 +38,7 @@ impl Scene {
         let mut longshore = Longshore::in_folder(folder)?;
         longshore.set_patience(SYNC_BOUND);
         for (name, value) in source.variables() {
-            longshore.set_variable(name, value);
+            longshore.set_variable(name, &value);
         }
         let laid = |target: Target| -> Result<FaultProxies> {
             let place = folder.join(target.table());

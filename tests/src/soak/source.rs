@@ -1,6 +1,6 @@
 //! What a soak needs of a database.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +16,13 @@ pub(super) trait BusySource {
     fn configuration(&self, target: Target, sandbox: &SandboxProcess, proxies: &FaultProxies) -> String;
 
     /// The variables that configurations refer to, with their values.
-    fn variables(&self) -> Vec<(&'static str, &'static str)>;
+    fn variables(&self) -> Vec<(&'static str, String)>;
 
     /// Writes until told to stop; then ends every transaction that is open.
     async fn write_until(&self, seed: u64, stop: &CancellationToken, tally: &Tally) -> Result<()>;
+
+    /// How long after the last write a sync reads everything.
+    fn settles_within(&self) -> Duration;
 
     /// Breaks the connections of syncs at the server's side; gives how many.
     async fn break_connections(&self) -> Result<u64>;
