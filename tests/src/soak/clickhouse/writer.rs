@@ -41,7 +41,7 @@ impl<'a> Writer<'a> {
                 50..97 => self.write_profiles().await?,
                 _ => self.database.execute("OPTIMIZE TABLE profiles FINAL").await?,
             }
-            let pause = Duration::from_millis(self.chance.random_range(50..700));
+            let pause = Duration::from_millis(self.chance.random_range(50..900));
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stop.cancelled() => {}
@@ -75,10 +75,10 @@ impl<'a> Writer<'a> {
         let rows = self.chance.random_range(1..=8);
         let mut values = Vec::new();
         for _ in 0..rows {
-            let profile = self.chance.random_range(0..=self.versions.len());
-            if profile == self.versions.len() {
+            if self.versions.is_empty() || self.chance.random_bool(0.3) {
                 self.versions.push(0);
             }
+            let profile = self.chance.random_range(0..self.versions.len());
             self.versions[profile] += 1;
             let (writer, version) = (self.number, self.versions[profile]);
             values.push(format!("('{writer}-{profile}', {version}, '{written}')"));
