@@ -28,8 +28,10 @@ pub struct Findings {
     pub unexpected: Vec<String>,
     /// Arrivals beyond the first one, where a repeat leaves a trace.
     pub repeated: u64,
-    /// How many repeats the runs have announced, at most.
-    pub announced: u64,
+    /// Rows that the runs have announced as uncertain.
+    pub uncertain: u64,
+    /// Rows that were delivered by runs that said that they can not remember all that they have delivered.
+    pub forgotten: u64,
     /// The first missing rows, as the database knows them.
     pub details: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl Findings {
     /// Whether nothing is missing or unexpected, and repeats are within what was announced.
     #[must_use]
     pub fn are_good(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.repeated <= self.announced
+        self.missing.is_empty() && self.unexpected.is_empty() && self.repeated <= self.uncertain + self.forgotten
     }
 
     async fn describe(mut self, source: &impl BusySource, target: Target) -> Result<Self> {
@@ -78,9 +80,11 @@ pub(super) async fn profiles<S: BusySource>(scene: &Scene, source: &S) -> Result
 /// Compares events: each arrived at least once.
 pub(super) async fn events<S: BusySource>(scene: &Scene, source: &S) -> Result<Findings> {
     let events = source.contents().await?.events;
+    let (uncertain, forgotten) = announced(scene).await?;
     let mut findings = Findings {
         rows: events.len(),
-        announced: announced(scene).await?,
+        uncertain,
+        forgotten,
         ..Findings::default()
     };
     let mut arrived: HashMap<i64, u64> = HashMap::new();
@@ -97,14 +101,14 @@ pub(super) async fn events<S: BusySource>(scene: &Scene, source: &S) -> Result<F
     findings.describe(source, Target::Events).await
 }
 
-/// What the runs themselves say of events that may be there twice.
-async fn announced(scene: &Scene) -> Result<u64> {
+/// What the runs themselves say of events that may be there twice: uncertain, and beyond what could be remembered.
+async fn announced(scene: &Scene) -> Result<(u64, u64)> {
     let arguments = ["runs", "list", "--sync", Target::Events.table(), "--limit", "1000000"];
     let runs = scene.longshore.json(arguments).await?;
     let runs = runs.as_array().context("`runs list` prints a list")?;
     let uncertain: u64 = runs.iter().filter_map(|run| run["uncertain"].as_u64()).sum();
     let ids = runs.iter().filter_map(|run| run["run_id"].as_str());
-    Ok(uncertain + scene.tally.repeated_by(ids))
+    Ok((uncertain, scene.tally.repeated_by(ids)))
 }
 
 fn whole(attributes: &serde_json::Map<String, Value>, name: &str) -> Result<i64> {
@@ -120,12 +124,12 @@ impl fmt::Display for Findings {
             "{} rows, {missing} missing, {unexpected} unexpected",
             self.rows
         )?;
-        if self.announced > 0 || self.repeated > 0 {
-            write!(
-                formatter,
-                ", {} repeated of {} announced",
-                self.repeated, self.announced
-            )?;
+        let (repeated, uncertain, forgotten) = (self.repeated, self.uncertain, self.forgotten);
+        if repeated + uncertain + forgotten > 0 {
+            write!(formatter, ", {repeated} repeated of {uncertain} announced as uncertain")?;
+        }
+        if forgotten > 0 {
+            write!(formatter, " and {forgotten} as beyond what can be remembered")?;
         }
         for row in &self.details {
             write!(formatter, "\n  missing: {row}")?;

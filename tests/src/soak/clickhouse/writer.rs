@@ -52,7 +52,7 @@ impl<'a> Writer<'a> {
 
     /// Events under ids that no other writer uses; now and then many with one cursor.
     async fn insert_events(&mut self) -> Result<()> {
-        let is_tie = self.chance.random_bool(0.01);
+        let is_tie = self.chance.random_bool(0.004);
         let rows = if is_tie {
             1_000
         } else {
