@@ -183,9 +183,6 @@ fn bounds(work: &Ordered, cursor: &Column) -> Vec<String> {
         conditions.push(compared(cursor, ">=", from));
     }
     conditions.push(compared(cursor, "<=", &work.up_to));
-    if let Some(before) = &work.before {
-        conditions.push(compared(cursor, "<", before));
-    }
     if let Some(unsettled) = &work.unsettled {
         conditions.push(format!(
             "({} OR {})",

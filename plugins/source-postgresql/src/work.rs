@@ -33,9 +33,6 @@ pub(crate) struct Ordered {
     pub(crate) from: Option<CursorValue>,
     /// The greatest cursor in the first attempt's view. What came later is the next run's.
     pub(crate) up_to: CursorValue,
-    /// Rows from here on are of no interest (a range that was asked for).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) before: Option<CursorValue>,
     /// The newest rows are left for the next run.
     pub(crate) unsettled: Option<Unsettled>,
     /// Which rows the next run may see again.

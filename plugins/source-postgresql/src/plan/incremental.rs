@@ -126,12 +126,12 @@ impl Incremental<'_> {
     /// The rows of a range, whatever was delivered before and without a trace in the state.
     async fn of_range(mut self, table: Table, range: &CursorRange) -> Result<TablePlan> {
         let range = self.described.range(range)?;
+        // It lies before the end of the range, and nothing beyond it is read.
         let newest = self.newest_in(&range).await?;
         let mut partitions = Vec::new();
         if let Some(up_to) = newest.clone().filter(|_| !range.is_empty()) {
             let ordered = Ordered {
                 from: range.from,
-                before: range.to,
                 ..self.everything_up_to(up_to)
             };
             partitions = self.divided(ordered).await?;
@@ -154,7 +154,6 @@ impl Incremental<'_> {
             since: Since::Beginning,
             from: None,
             up_to,
-            before: None,
             unsettled: None,
             again: Again::Never,
             baseline: false,

@@ -160,40 +160,39 @@ async fn a_read_of_pages_that_goes_on_at_another_server_reads_everything() {
     standby.caught_up_with(&database).await;
     follower.obey("stop");
     burn(&database, 50).await;
+    let selection = |resume| TableSelection {
+        name: "t".to_owned(),
+        resume,
+        ..TableSelection::default()
+    };
+    let mut interrupted = Vec::new();
     for more in [
         json!({"partition_megabytes": 1}),
         json!({"partition_megabytes": 1, "cursor": "at"}),
     ] {
         let source = Reading::new(database.spec(more.clone()), "t").await.source;
-        let selection = |resume| TableSelection {
-            name: "t".to_owned(),
-            resume,
-            ..TableSelection::default()
-        };
         let plan = source
             .open_run("run", 1, vec![selection(None)])
             .await
             .unwrap()
             .remove(0);
         assert!(plan.partitions.len() > 3);
-        let mut delivered = Vec::new();
-        delivered.extend(ids(&source
-            .read("run", "t", &plan.partitions[0], None)
-            .await
-            .unwrap()
-            .rows()));
-        drop(source);
+        let first = source.read("run", "t", &plan.partitions[0], None).await.unwrap();
+        interrupted.push((more, plan, ids(&first.rows())));
+    }
+    cluster.obey("crash");
 
-        follower.obey("start");
-        let promoted = database.at(&follower).await;
-        if promoted.number("SELECT pg_is_in_recovery()::int::int8").await == 1 {
-            promoted.execute("SELECT pg_promote()").await;
-            promoted.until("SELECT NOT pg_is_in_recovery()").await;
-            // From pages that were not read to those that were, with numbers that the first server had used already.
-            promoted.execute("DELETE FROM t WHERE id <= 2000").await;
-            promoted.execute("VACUUM t").await;
-            promoted.execute("UPDATE t SET pad = 'moved' WHERE id > 19900").await;
-        }
+    follower.obey("start");
+    let promoted = database.at(&follower).await;
+    promoted.execute("SELECT pg_promote()").await;
+    promoted.until("SELECT NOT pg_is_in_recovery()").await;
+    // From pages that were not read to those that were, with numbers that the first server had used already.
+    promoted.execute("DELETE FROM t WHERE id <= 2000").await;
+    promoted.execute("VACUUM t").await;
+    promoted
+        .execute("UPDATE t SET pad = repeat('y', 300) WHERE id > 19900")
+        .await;
+    for (more, plan, mut delivered) in interrupted {
         let source = Reading::new(promoted.spec(more), "t").await.source;
         source
             .open_run("run", 2, vec![selection(Some(plan.clone()))])
@@ -206,7 +205,6 @@ async fn a_read_of_pages_that_goes_on_at_another_server_reads_everything() {
         delivered.sort_unstable();
         delivered.dedup();
         assert_eq!(delivered, (1..=20_000).collect::<Vec<i64>>());
-        follower.obey("stop");
     }
 }
 

@@ -10,12 +10,12 @@ const SHUFFLED: &str = "\
 CREATE TABLE t (id int PRIMARY KEY, pad text, at timestamptz); \
 INSERT INTO t SELECT n, repeat('x', 300), '2026-01-01'::timestamptz + hashint4(n) % 100000 * interval '1 second' FROM generate_series(1, 20000) n;";
 
-/// A sort that does not fit into little memory is refused.
+/// A sort that does not fit into little memory is refused, although the server would rather sort than follow an index.
 async fn without_sorting(database: &Database) {
     let name = &database.name;
     database
         .execute(&format!(
-            "ALTER DATABASE {name} SET work_mem = '64kB'; ALTER DATABASE {name} SET temp_file_limit = '3MB'; ANALYZE t"
+            "ALTER DATABASE {name} SET work_mem = '64kB'; ALTER DATABASE {name} SET temp_file_limit = '3MB'; ALTER DATABASE {name} SET effective_cache_size = '1MB'; ANALYZE t"
         ))
         .await;
 }
