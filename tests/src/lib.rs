@@ -10,6 +10,7 @@ mod failure;
 pub mod fault_proxy;
 mod longshore;
 pub mod oracle;
+mod origin;
 mod postgres;
 pub mod processes;
 pub mod python;
@@ -24,6 +25,7 @@ pub use clickhouse::{
 };
 pub use failure::{Context, Failure, Result};
 pub use longshore::{Finished, Longshore, RunningLongshore};
+pub use origin::Origin;
 pub use postgres::{Connection, Database, PASSWORD, PostgresCluster, USER, postgres_programs};
 pub use sandbox::{PROJECT_KEY, REST_API_KEY, ReceivedEvent, ReceivedProfile, SandboxOptions, SandboxProcess};
 pub use waiting::{PATIENCE, eventually};

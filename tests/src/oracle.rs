@@ -11,21 +11,21 @@ mod profiles;
 pub use comparison::{Comparison, Difference};
 pub use expectation::Nulls;
 
-use crate::{Database, Result, SandboxProcess, shop::Target};
+use crate::{Origin, Result, SandboxProcess, shop::Target};
 
 /// The two sides of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Oracle<'a> {
-    database: &'a Database,
+    origin: Origin<'a>,
     sandbox: &'a SandboxProcess,
     nulls: Nulls,
 }
 
 impl<'a> Oracle<'a> {
     /// A comparison of a shop's database with a sandbox, for a destination whose NULLs are omitted.
-    pub fn new(database: &'a Database, sandbox: &'a SandboxProcess) -> Self {
+    pub fn new(database: impl Into<Origin<'a>>, sandbox: &'a SandboxProcess) -> Self {
         Self {
-            database,
+            origin: database.into(),
             sandbox,
             nulls: Nulls::Omit,
         }
@@ -60,7 +60,7 @@ impl<'a> Oracle<'a> {
     /// # Errors
     /// As for [`compare`](Self::compare).
     pub async fn compare_profiles(&self, query: &str) -> Result<Comparison> {
-        let expected = expectation::profiles(self.database, query).await?;
+        let expected = expectation::profiles(self.origin, query).await?;
         Ok(profiles::compare(expected, self.sandbox.profiles().await?, self.nulls))
     }
 
@@ -70,7 +70,7 @@ impl<'a> Oracle<'a> {
     /// # Errors
     /// As for [`compare`](Self::compare).
     pub async fn compare_events(&self, query: &str, ignored: &[&str]) -> Result<Comparison> {
-        let expected = expectation::events(self.database, query, ignored).await?;
+        let expected = expectation::events(self.origin, query, ignored).await?;
         Ok(events::compare(expected, self.sandbox.events().await?))
     }
 }

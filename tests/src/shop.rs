@@ -1,7 +1,9 @@
 //! The shop that is moved: profiles and events, with values that Batch takes.
 
+mod clickhouse;
 mod configuration;
 
+pub use clickhouse::ClickHouseShop;
 pub use configuration::{BATCH_KEY_VARIABLE, Configuration, PASSWORD_VARIABLE, Target};
 
 use crate::{Connection, Context, Database, Result};

@@ -1,6 +1,7 @@
-//! The demo: a shop moves from PostgreSQL to Batch before the user's eyes, and the result is proved.
+//! The demo: a shop moves from a database to Batch before the user's eyes, and the result is proved.
 
 mod act;
+mod shop;
 mod stage;
 mod sync;
 
@@ -10,11 +11,14 @@ use clap::Args;
 use longshore_tests::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::stage::Stage;
-use crate::{Cargo, Console, Outcome, Workspace, console, prerequisites};
+use self::{shop::Source, stage::Stage};
+use crate::{Cargo, Console, Outcome, Workspace, console, prerequisites, python};
 
 #[derive(Args)]
 pub(crate) struct DemoArguments {
+    /// The database that the shop is in.
+    #[arg(long, value_enum, default_value_t = Source::PostgreSql)]
+    source: Source,
     /// Customers of the shop: rows of `profiles`.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     profiles: u32,
@@ -32,9 +36,16 @@ pub(crate) fn run(
     cargo: &Cargo<'_>,
     console: &Console,
 ) -> Result<Outcome> {
-    console.line("Longshore: rows of a PostgreSQL table arrive at Batch, each of them, and once.");
+    console.line(format_args!(
+        "Longshore: rows of a {} table arrive at Batch, each of them, and once.",
+        arguments.source.title()
+    ));
     console.heading("Build");
-    prerequisites::postgresql(console)?;
+    match arguments.source {
+        Source::PostgreSql => prerequisites::postgresql(console)?,
+        // Where the tests look for it, too.
+        Source::ClickHouse => drop(python::environment(workspace, console)?),
+    }
     cargo.build_programs()?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -28,7 +28,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Move a shop from a throwaway PostgreSQL to a local emulator of Batch, and prove that it arrived.
+    /// Move a shop from a throwaway PostgreSQL, or from ClickHouse, to a local emulator of Batch, and prove that it arrived.
     Demo(demo::DemoArguments),
     /// Run every test; installs PostgreSQL and Python packages where they are missing.
     Test {

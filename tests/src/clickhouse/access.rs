@@ -35,6 +35,16 @@ impl Access {
         })
     }
 
+    /// The host to connect to.
+    pub(super) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    /// The port to connect to.
+    pub(super) fn port(&self) -> u16 {
+        self.base.port_or_known_default().unwrap_or_default()
+    }
+
     /// A request with parameters in the URL and credentials in headers; without them, the statement is the body.
     pub(super) fn post(&self, parameters: &[(&str, &str)], body: impl Into<Body>) -> RequestBuilder {
         let mut url = self.base.clone();

@@ -22,15 +22,45 @@ impl ClickHouseDatabase {
         &self.name
     }
 
+    /// The host to connect to.
+    pub fn host(&self) -> &str {
+        self.access.host()
+    }
+
+    /// The port of the server's HTTP interface.
+    pub fn port(&self) -> u16 {
+        self.access.port()
+    }
+
+    /// The user of the tests.
+    pub fn user(&self) -> &str {
+        &self.access.user
+    }
+
+    /// The user's password.
+    pub fn password(&self) -> &str {
+        &self.access.password
+    }
+
     /// Runs statements, one after another; they are separated by a `;` at the end of a line.
     ///
     /// # Errors
     /// A statement fails. Those before it have taken effect.
     pub async fn execute(&self, statements: &str) -> Result<()> {
         for statement in statements.split(";\n").map(str::trim).filter(|text| !text.is_empty()) {
-            self.ask(statement, "Null").await?;
+            self.ask(statement, "Null", &[]).await?;
         }
         Ok(())
+    }
+
+    /// Runs one statement with values for its `{name:Type}`.
+    ///
+    /// # Errors
+    /// The statement fails.
+    pub async fn execute_with(&self, statement: &str, values: &[(&str, i64)]) -> Result<()> {
+        let named = |(name, value): &(&str, i64)| (format!("param_{name}"), value.to_string());
+        let values: Vec<(String, String)> = values.iter().map(named).collect();
+        self.ask(statement, "Null", &values).await.map(drop)
     }
 
     /// The rows of a query, each an object with the values as JSON has them; numbers of 64 bits and more are text.
@@ -38,7 +68,7 @@ impl ClickHouseDatabase {
     /// # Errors
     /// The query fails.
     pub async fn rows(&self, query: &str) -> Result<Vec<Map<String, Value>>> {
-        let text = self.ask(query, "JSONEachRow").await?;
+        let text = self.ask(query, "JSONEachRow", &[]).await?;
         let row = |line: &str| serde_json::from_str(line).context(format!("this query gives no rows: {query}"));
         text.lines().map(row).collect()
     }
@@ -48,7 +78,7 @@ impl ClickHouseDatabase {
     /// # Errors
     /// The query fails.
     pub async fn value(&self, query: &str) -> Result<String> {
-        let text = self.ask(query, "TabSeparatedRaw").await?;
+        let text = self.ask(query, "TabSeparatedRaw", &[]).await?;
         Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
     }
 
@@ -61,12 +91,13 @@ impl ClickHouseDatabase {
         value.parse().context(format!("this query gives no integer: {query}"))
     }
 
-    async fn ask(&self, statement: &str, format: &str) -> Result<String> {
-        let parameters = [
+    async fn ask(&self, statement: &str, format: &str, values: &[(String, String)]) -> Result<String> {
+        let mut parameters = vec![
             ("database", self.name.as_str()),
             ("default_format", format),
             ("output_format_json_quote_64bit_integers", "1"),
         ];
+        parameters.extend(values.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         self.access.ask(statement, &parameters).await
     }
 }

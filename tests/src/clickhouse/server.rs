@@ -74,12 +74,12 @@ impl ClickHouseServer {
 
     /// The host to connect to.
     pub fn host(&self) -> &str {
-        self.access.base.host_str().unwrap_or_default()
+        self.access.host()
     }
 
     /// The port of its HTTP interface.
     pub fn port(&self) -> u16 {
-        self.access.base.port_or_known_default().unwrap_or_default()
+        self.access.port()
     }
 
     /// The user of the tests.

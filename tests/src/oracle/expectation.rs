@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::normal;
-use crate::{Context, Database, Result};
+use crate::{Context, Origin, Result};
 
 /// What NULL in a profile's column is expected to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,33 +34,14 @@ pub(super) struct ExpectedEvent {
     pub(super) attributes: Map<String, Value>,
 }
 
-pub(super) async fn profiles(database: &Database, query: &str) -> Result<Vec<ExpectedProfile>> {
-    let rows = rows(database, query).await?;
+pub(super) async fn profiles(origin: Origin<'_>, query: &str) -> Result<Vec<ExpectedProfile>> {
+    let rows = origin.rows(query).await?;
     rows.into_iter().map(profile).collect()
 }
 
-pub(super) async fn events(database: &Database, query: &str, ignored: &[&str]) -> Result<Vec<ExpectedEvent>> {
-    let rows = rows(database, query).await?;
+pub(super) async fn events(origin: Origin<'_>, query: &str, ignored: &[&str]) -> Result<Vec<ExpectedEvent>> {
+    let rows = origin.rows(query).await?;
     rows.into_iter().map(|row| event(row, ignored)).collect()
-}
-
-/// Rows as objects with a member for each column, every digit kept; instants in UTC.
-async fn rows(database: &Database, query: &str) -> Result<Vec<Map<String, Value>>> {
-    let connection = database.connect().await?;
-    connection
-        .batch_execute("SET timezone = 'UTC'")
-        .await
-        .context("the time zone can not be set")?;
-    let rows = connection
-        .query(&format!("SELECT to_jsonb(rows)::text FROM ({query}) AS rows"), &[])
-        .await
-        .context(format!("this query fails: {query}"))?;
-    rows.iter()
-        .map(|row| {
-            let text: &str = row.try_get(0).context("rows come as JSON text")?;
-            serde_json::from_str(text).context("a row is a JSON object")
-        })
-        .collect()
 }
 
 fn profile(mut row: Map<String, Value>) -> Result<ExpectedProfile> {

@@ -1,7 +1,7 @@
 //! Configuration documents for the shop.
 
 use crate::{
-    Database, PASSWORD, PROJECT_KEY, REST_API_KEY, SandboxProcess, USER,
+    Origin, PASSWORD, PROJECT_KEY, REST_API_KEY, SandboxProcess,
     fault_proxy::{FaultProxies, Role},
 };
 
@@ -50,12 +50,13 @@ pub struct Configuration {
 
 impl Configuration {
     /// What is needed and nothing more.
-    pub fn new(target: Target, database: &Database, sandbox: &SandboxProcess) -> Self {
+    pub fn new<'a>(target: Target, database: impl Into<Origin<'a>>, sandbox: &SandboxProcess) -> Self {
+        let origin = database.into();
         let source_options = [
-            "host: 127.0.0.1".to_owned(),
-            format!("port: {}", database.port()),
-            format!("database: {}", database.name()),
-            format!("username: {USER}"),
+            format!("host: {}", origin.host()),
+            format!("port: {}", origin.port()),
+            format!("database: {}", origin.name()),
+            format!("username: {}", origin.user()),
             format!("password: ${{{PASSWORD_VARIABLE}}}"),
             "cursor: last_updated_at".to_owned(),
         ];
@@ -73,7 +74,7 @@ impl Configuration {
         }
         Self {
             target,
-            source_plugin: "postgresql".to_owned(),
+            source_plugin: origin.plugin().to_owned(),
             destination_plugin: "batch".to_owned(),
             source_lines: Vec::new(),
             source_options: source_options.into(),
@@ -81,9 +82,17 @@ impl Configuration {
         }
     }
 
-    /// The variables that the file refers to, with their values.
+    /// The variables that a file for PostgreSQL refers to, with their values.
     pub fn variables() -> [(&'static str, &'static str); 2] {
         [(PASSWORD_VARIABLE, PASSWORD), (BATCH_KEY_VARIABLE, REST_API_KEY)]
+    }
+
+    /// The variables that a file for a database refers to, with their values.
+    pub fn variables_for(origin: Origin<'_>) -> [(&'static str, &str); 2] {
+        [
+            (PASSWORD_VARIABLE, origin.password()),
+            (BATCH_KEY_VARIABLE, REST_API_KEY),
+        ]
     }
 
     /// The same with fault proxies in place of the plugins.

@@ -51,7 +51,7 @@ pub(super) async fn nothing_new(stage: &Stage, console: &Console) -> Result<()> 
     require(before == after, || {
         format!("{} requests were sent for nothing", after - before)
     })?;
-    console.proof("no row was read, no request was sent");
+    console.proof("no row was sent again: there was no request");
     Ok(())
 }
 
@@ -100,7 +100,7 @@ pub(super) fn what_next(stage: &Stage, kept: bool, console: &Console) {
     if !kept {
         console.note("cargo xtask demo --keep        keeps the database and the emulator for you to play with");
         console.note("cargo xtask test               every test, failures and crashes included");
-        console.note("README.md                      your own PostgreSQL, and Batch itself");
+        console.note("docs/first-syncs.md            your own database, and Batch itself");
         return;
     }
     let folder = stage.longshore.folder().display();
@@ -108,13 +108,10 @@ pub(super) fn what_next(stage: &Stage, kept: bool, console: &Console) {
     let events = Target::Events.table();
     console.note("In another terminal:");
     console.command(format_args!("cd {folder}"));
-    let variables = Configuration::variables().map(|(name, value)| format!("{name}={value}"));
+    let variables = Configuration::variables_for(stage.shop.origin()).map(|(name, value)| format!("{name}={value}"));
     console.command(format_args!("export {}", variables.join(" ")));
     console.command(format_args!("alias longshore={program}"));
-    console.command(format_args!(
-        "{} -c 'SELECT count(*) FROM demo.add_events(500)'",
-        stage.psql()
-    ));
+    console.command(stage.shop.line_that_adds_events());
     console.command(format_args!("longshore preview {events}.yml"));
     console.command(format_args!("longshore sync {events}.yml"));
     console.command(format_args!("longshore state list"));
@@ -128,7 +125,7 @@ pub(super) fn what_next(stage: &Stage, kept: bool, console: &Console) {
 
 /// Compares both tables with what the emulator holds, field by field.
 async fn prove_equality(stage: &Stage, console: &Console) -> Result<()> {
-    let oracle = Oracle::new(stage.shop.database(), &stage.sandbox);
+    let oracle = Oracle::new(stage.shop.origin(), &stage.sandbox);
     for target in TARGETS {
         let began = Instant::now();
         let comparison = oracle.compare(target).await?;

@@ -3,11 +3,11 @@
 use std::{fs, time::Instant};
 
 use longshore_tests::{
-    Context, Longshore, PostgresCluster, Result, SandboxOptions, SandboxProcess,
-    shop::{Configuration, Shop, Target},
+    Context, Longshore, Result, SandboxOptions, SandboxProcess,
+    shop::{Configuration, Target},
 };
 
-use super::DemoArguments;
+use super::{DemoArguments, shop::DemoShop};
 use crate::{
     Console, Workspace,
     console::{duration, thousands},
@@ -15,10 +15,9 @@ use crate::{
 
 /// What was set up. Everything ends when it is dropped.
 pub(super) struct Stage {
-    pub(super) shop: Shop,
+    pub(super) shop: DemoShop,
     pub(super) sandbox: SandboxProcess,
     pub(super) longshore: Longshore,
-    cluster: PostgresCluster,
 }
 
 /// The rate of `/profiles/update`, which event syncs use: updates a second.
@@ -26,17 +25,9 @@ const DOCUMENTED_RATE: u64 = 300;
 
 impl Stage {
     pub(super) async fn set(arguments: &DemoArguments, workspace: &Workspace, console: &Console) -> Result<Self> {
-        console.heading("1  A PostgreSQL with a shop in it");
+        console.heading(format_args!("1  A {} with a shop in it", arguments.source.title()));
         let began = Instant::now();
-        let cluster = PostgresCluster::start().await?;
-        console.note(format_args!(
-            "a throwaway cluster listens on 127.0.0.1:{} ({})",
-            cluster.port(),
-            duration(began.elapsed())
-        ));
-        let began = Instant::now();
-        let database = cluster.create_database_named("shop").await?;
-        let shop = Shop::open(database, arguments.profiles.into(), arguments.events.into()).await?;
+        let shop = DemoShop::open(arguments, console).await?;
         console.note(format_args!(
             "{} rows in `profiles`, {} in `events` ({})",
             thousands(arguments.profiles.into()),
@@ -65,13 +56,7 @@ impl Stage {
             shop,
             sandbox,
             longshore,
-            cluster,
         })
-    }
-
-    /// A line for a shell that opens the database.
-    pub(super) fn psql(&self) -> String {
-        format!("psql '{}'", self.shop.database().connection_string())
     }
 
     /// Takes everything down.
@@ -79,14 +64,17 @@ impl Stage {
     /// # Errors
     /// A process of a sync is still there.
     pub(super) async fn clear(self) -> Result<()> {
-        self.longshore.leaves_nothing_running().await?;
-        drop(self.cluster);
-        Ok(())
+        self.longshore.leaves_nothing_running().await
     }
 }
 
 /// A directory that stays after the demo, so that its files and the history of its runs can be looked at.
-fn configured(shop: &Shop, sandbox: &SandboxProcess, workspace: &Workspace, console: &Console) -> Result<Longshore> {
+fn configured(
+    shop: &DemoShop,
+    sandbox: &SandboxProcess,
+    workspace: &Workspace,
+    console: &Console,
+) -> Result<Longshore> {
     let folder = workspace.target().join("demo");
     if folder.exists() {
         // The state of an earlier demo belongs to a database that is gone.
@@ -94,15 +82,12 @@ fn configured(shop: &Shop, sandbox: &SandboxProcess, workspace: &Workspace, cons
     }
     fs::create_dir_all(&folder).context(format!("{} can not be made", folder.display()))?;
     let mut longshore = Longshore::in_folder(&folder)?;
-    for (name, value) in Configuration::variables() {
+    for (name, value) in Configuration::variables_for(shop.origin()) {
         longshore.set_variable(name, value);
     }
     console.note(format_args!("in {}", folder.display()));
     for target in [Target::Profiles, Target::Events] {
-        let text = Configuration::new(target, shop.database(), sandbox)
-            // The emulator has been told to keep to no rate, so Longshore need not either.
-            .with_destination_option("rate_limit: { unlimited: true }")
-            .text();
+        let text = shop.configuration(target, sandbox).text();
         let file = format!("{}.yml", target.table());
         longshore.write(&file, &text)?;
         if target == Target::Events {
@@ -111,6 +96,9 @@ fn configured(shop: &Shop, sandbox: &SandboxProcess, workspace: &Workspace, cons
         } else {
             console.note(format_args!("{file}: the same for the other table"));
         }
+    }
+    if let Some(remark) = shop.remark() {
+        console.note(remark);
     }
     longshore.show_messages();
     Ok(longshore)
