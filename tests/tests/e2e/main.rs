@@ -5,10 +5,12 @@
 mod bad_input;
 mod clickhouse_front;
 mod fault_proxy;
+mod first_syncs;
 mod generated;
 mod incremental;
 mod interruptions;
 mod kill_matrix;
+mod pages;
 mod python_plugins;
 mod ranges;
 mod readme;

@@ -10,6 +10,8 @@ use longshore_tests::{
 };
 use tokio::net::TcpStream;
 
+use crate::pages::blocks_in;
+
 /// Where README.md starts the emulator.
 const EMULATOR: &str = "127.0.0.1:8099";
 
@@ -19,24 +21,16 @@ const BUILDS: [&str; 2] = [
     "export PATH=\"$PWD/target/release:$PATH\"",
 ];
 
-/// The blocks of README.md in one language, each as its lines.
-fn blocks(language: &str) -> Vec<Vec<String>> {
-    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-    let readme = std::fs::read_to_string(readme).expect("there is a README.md");
-    let opening = format!("```{language}");
-    let mut blocks = Vec::new();
-    let mut lines = readme.lines();
-    while lines.by_ref().any(|line| line == opening) {
-        let block = lines.by_ref().take_while(|line| *line != "```");
-        blocks.push(block.map(str::to_owned).collect());
-    }
-    blocks
+/// The commands that README.md shows for a shell, one after another.
+fn commands() -> Vec<String> {
+    let blocks = blocks_in("README.md", "sh").into_iter();
+    blocks.flat_map(|block| block.lines).collect()
 }
 
 #[test]
 fn every_task_that_the_readme_shows_is_run_by_ci() {
     let ci = include_str!("../../../.ci/run");
-    let commands = blocks("sh").concat();
+    let commands = commands();
     let tasks: Vec<&String> = commands.iter().filter(|line| line.starts_with("cargo xtask")).collect();
     assert!(tasks.len() >= 2, "{commands:?}");
     for task in tasks {
@@ -65,15 +59,15 @@ async fn the_first_sync_of_the_readme_works_as_it_stands_there() -> Result<()> {
     for (name, value) in variables {
         longshore.set_variable(name, value);
     }
-    let configurations = blocks("yaml");
+    let configurations = blocks_in("README.md", "yaml");
     let [configuration] = configurations.as_slice() else {
         panic!("README.md shows one configuration: {configurations:?}");
     };
-    longshore.write("longshore.yml", &configuration.join("\n").replace(EMULATOR, &emulator))?;
+    longshore.write("longshore.yml", &configuration.text().replace(EMULATOR, &emulator))?;
 
     let mut running = Vec::new();
     let mut syncs = Vec::new();
-    for command in blocks("sh").concat() {
+    for command in commands() {
         if let Some(arguments) = command.strip_prefix("longshore ") {
             let finished = longshore.run(arguments.split(' ')).await?.succeeded()?;
             syncs.extend((arguments == "sync").then_some(finished.stdout));

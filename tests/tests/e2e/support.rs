@@ -6,8 +6,9 @@ use std::{
 };
 
 use longshore_tests::{
-    PASSWORD, PATIENCE, PostgresCluster, Result, SandboxOptions, SandboxProcess, USER, eventually, processes,
-    shop::Shop,
+    ClickHouseServer, PASSWORD, PATIENCE, PostgresCluster, Result, SandboxOptions, SandboxProcess, USER, eventually,
+    processes,
+    shop::{ClickHouseShop, Shop},
 };
 use tokio_postgres::NoTls;
 
@@ -93,6 +94,52 @@ async fn two_shops_of_one_size_hold_the_same_rows() -> Result<()> {
         contents.push(shop.database().count(CONTENT).await?);
     }
     assert_eq!(contents[0], contents[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_shops_of_one_size_in_clickhouse_hold_the_same_rows() -> Result<()> {
+    const CONTENT: &str = "SELECT groupBitXor(cityHash64(*)) FROM (
+        SELECT * EXCEPT (date__last_purchase, last_updated_at) FROM profiles) SETTINGS final = 1";
+    const EVENTS: &str =
+        "SELECT groupBitXor(cityHash64(* EXCEPT (event_time, date__purchased_at, last_updated_at))) FROM events";
+    let server = ClickHouseServer::shared().await?;
+    let mut contents = Vec::new();
+    for _ in 0..2 {
+        let shop = ClickHouseShop::open(server.create_database().await?, 200, 1_000).await?;
+        let database = shop.database();
+        contents.push((database.value(CONTENT).await?, database.value(EVENTS).await?));
+    }
+    assert_eq!(contents[0], contents[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_busy_shop_in_clickhouse_changes_what_it_says_it_changes() -> Result<()> {
+    let server = ClickHouseServer::shared().await?;
+    let shop = ClickHouseShop::open(server.create_database().await?, 200, 1_000).await?;
+    let changed = shop.change_profiles(25).await?;
+    assert_eq!(shop.add_profiles(10).await?[0], "customer-201");
+    assert_eq!(shop.add_events(100).await?[0], "1001");
+    let database = shop.database();
+    let gold = database
+        .rows("SELECT id FROM customers FINAL WHERE plan = 'gold' AND updated_at > now64(6) - INTERVAL 1 MINUTE")
+        .await?;
+    let mut gold: Vec<&str> = gold.iter().filter_map(|row| row["id"].as_str()).collect();
+    let mut changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+    gold.sort_unstable();
+    changed.sort_unstable();
+    assert_eq!((gold.len(), gold), (25, changed));
+    assert_eq!(database.count("SELECT count() FROM customers FINAL").await?, 210);
+    assert_eq!(
+        database
+            .count("SELECT count() FROM customers FINAL WHERE plan = 'superseded'")
+            .await?,
+        0
+    );
+    assert_eq!(database.count("SELECT count() FROM events").await?, 1_100);
+    let outside = "SELECT count() FROM events WHERE event_time > now64(6) OR event_time < now64(6) - INTERVAL 12 HOUR";
+    assert_eq!(database.count(outside).await?, 0);
     Ok(())
 }
 
