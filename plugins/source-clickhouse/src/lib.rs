@@ -120,6 +120,7 @@ impl Source for ClickHouse {
                 schema,
                 filter,
                 seen: seen(selection)?,
+                invalid_utf8: self.spec.invalid_utf8,
             };
             tables.insert(selection.name.clone(), Arc::new(table));
             plans.push(plan);

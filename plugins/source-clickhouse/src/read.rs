@@ -21,7 +21,7 @@ use crate::{
     run::{Run, RunTable},
     statement::{Order, Reading, Request, reading},
     stream::ArrowStream,
-    text::{Unfit, delivered},
+    text::{TextReader, Unfit},
     work::Work,
 };
 
@@ -79,6 +79,7 @@ struct Reader<'a> {
     order: Option<Order>,
     again: Option<usize>,
     seen: SeenRows,
+    text: TextReader,
     /// Rows in a form whose bytes are equal when the rows are; `None` where a column has no such form: its rows are never taken for known.
     converter: Option<RowConverter>,
     /// Rows fetched so far.
@@ -112,6 +113,7 @@ impl<'a> Reader<'a> {
             },
             order: reading.order,
             again: reading.again,
+            text: TextReader::new(table.invalid_utf8),
             converter,
             rows: 0,
             last: None,
@@ -126,6 +128,13 @@ impl<'a> Reader<'a> {
             }
             self.take(&sent, output).await?;
             self.rows += sent.num_rows() as u64;
+        }
+        if self.text.hexadecimal > 0 {
+            tracing::warn!(
+                table = self.name,
+                values = self.text.hexadecimal,
+                "strings that are no UTF-8 text were delivered in hexadecimal; `binary_columns` delivers bytes, `invalid_utf8: error` stops instead"
+            );
         }
         Ok(())
     }
@@ -175,14 +184,18 @@ impl<'a> Reader<'a> {
     }
 
     /// The rows in the form that they are delivered in.
-    fn delivered(&self, sent: &RecordBatch) -> Result<RecordBatch> {
+    fn delivered(&mut self, sent: &RecordBatch) -> Result<RecordBatch> {
         let mut columns = Vec::with_capacity(self.table.selected.len());
-        for (index, field) in self.table.schema.fields().iter().enumerate() {
+        let table = self.table;
+        for (index, field) in table.schema.fields().iter().enumerate() {
             let values = sent.columns().get(index).ok_or_else(|| self.changed(field.name()))?;
-            let values = delivered(values, field.data_type()).map_err(|unfit| match unfit {
-                Unfit::NotUtf8 { row } => self.not_utf8(field.name(), sent, row),
-                Unfit::OtherType => self.changed(field.name()),
-            })?;
+            let values = self
+                .text
+                .delivered(values, field.data_type())
+                .map_err(|unfit| match unfit {
+                    Unfit::NotUtf8 { row } => self.not_utf8(field.name(), sent, row),
+                    Unfit::OtherType => self.changed(field.name()),
+                })?;
             columns.push(values);
         }
         RecordBatch::try_new(Arc::clone(&self.table.schema), columns).map_err(|error| {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     catalog::{Column, Relation},
     connection::{Connector, Server},
+    spec::InvalidUtf8,
 };
 
 /// Queries that nobody waits for any more and that the server has not been asked to end.
@@ -32,6 +33,7 @@ pub(crate) struct RunTable {
     pub(crate) filter: Option<String>,
     /// Rows that the last run delivered and this one may see again.
     pub(crate) seen: Fingerprints,
+    pub(crate) invalid_utf8: InvalidUtf8,
 }
 
 /// The queries of a run. Whoever stops waiting for one has it ended at the server.

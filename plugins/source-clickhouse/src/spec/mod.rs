@@ -64,6 +64,9 @@ pub struct Spec {
     /// What applies to single tables, by their name as listed. A name with `query` becomes a table of its own.
     #[serde(default)]
     pub table_options: BTreeMap<String, TableOptions>,
+    /// What becomes of strings that are no UTF-8 text, in columns that are read as text.
+    #[serde(default)]
+    pub invalid_utf8: InvalidUtf8,
     /// ClickHouse settings that every query is sent with, such as `max_memory_usage`.
     #[serde(default)]
     pub settings: BTreeMap<String, Setting>,
@@ -84,6 +87,17 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(range(min = 1000))]
     pub partition_rows: Option<u64>,
+}
+
+/// What becomes of a string that is no UTF-8 text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InvalidUtf8 {
+    /// It is delivered as `\x` and its bytes in hexadecimal, as PostgreSQL writes bytes; the log says how many there were.
+    #[default]
+    Hexadecimal,
+    /// The table stops, with the row's key.
+    Error,
 }
 
 /// The value of a ClickHouse setting.

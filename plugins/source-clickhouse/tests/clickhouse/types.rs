@@ -174,13 +174,21 @@ async fn text_is_delivered_as_it_is() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_stop_the_table_with_their_row_and_come_through_where_bytes_are_wanted() {
+async fn bytes_that_are_no_text_come_in_hexadecimal_or_stop_the_table_with_their_row_or_come_as_bytes() {
     let database = database(
         "CREATE TABLE t (id UInt32, at DateTime('UTC'), c String, tags Array(String)) ENGINE = ReplacingMergeTree ORDER BY id;\n\
          INSERT INTO t SELECT number, toDateTime('2020-01-01 00:00:00', 'UTC'), if(number = 777, unhex('ff41'), 'fine'), if(number = 778, [unhex('fe')], ['x']) FROM numbers(2000)",
     )
     .await;
-    let with = |more: serde_json::Value| database.spec(json!({"cursor": "at", "table_options": {"t": more}}));
+    let lenient = reading(database.spec(json!({"cursor": "at"})), "t").await.run().await;
+    let texts = lenient.batch.column_by_name("c").unwrap().as_string::<i32>().clone();
+    assert_eq!(
+        (lenient.count(), texts.value(777), texts.value(776)),
+        (2000, "\\xff41", "fine")
+    );
+    let with = |more: serde_json::Value| {
+        database.spec(json!({"cursor": "at", "invalid_utf8": "error", "table_options": {"t": more}}))
+    };
     let error = reading(with(json!({})), "t").await.try_run().await.unwrap_err();
     assert_eq!((error.code.as_str(), error.table.as_str()), ("text_not_utf8", "t"));
     assert!(
