@@ -12,7 +12,7 @@ CREATE TABLE customers (
     born          Nullable(Date32),
     last_purchase Nullable(DateTime('UTC')),
     updated_at    DateTime64(6, 'UTC') DEFAULT now64(6),
-    -- Lets a run pass over what is older than its window.
+    -- FINAL makes the server read what lies between the lowest and the highest key of the window; this tells it which keys those are.
     INDEX updated_at_range updated_at TYPE minmax GRANULARITY 1
 )
 -- The sorting key is what makes two rows versions of one customer; with the time in it, every version would be a customer of its own, and FINAL would
