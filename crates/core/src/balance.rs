@@ -28,9 +28,6 @@ pub struct DestinationCounts {
     pub rejected: u64,
     /// Rows left out by a declared rule.
     pub filtered: u64,
-    /// Of the delivered rows, those that may be there twice, because they were sent again after an answer was lost. Not part of the balance.
-    #[serde(default)]
-    pub uncertain: u64,
 }
 
 impl AddAssign for SourceCounts {
@@ -47,7 +44,6 @@ impl AddAssign for DestinationCounts {
         self.delivered += other.delivered;
         self.rejected += other.rejected;
         self.filtered += other.filtered;
-        self.uncertain += other.uncertain;
     }
 }
 
@@ -109,7 +105,6 @@ mod tests {
                     delivered: 5,
                     rejected: 1,
                     filtered: 1,
-                    uncertain: 2,
                 }
             )
             .is_ok()

@@ -167,7 +167,6 @@ impl From<v1::Ack> for DestinationCounts {
             delivered: ack.delivered,
             rejected: ack.rejected,
             filtered: ack.filtered,
-            uncertain: ack.uncertain,
         }
     }
 }

@@ -200,6 +200,9 @@ pub struct WritePartition {
     pub partition_id: String,
     /// The mode that [`Destination::prepare`] answered.
     pub write_mode: WriteMode,
+    /// The user wants rows held of which nobody knows whether they arrived: where sending them again would leave a trace, do not, but reject each
+    /// with [`Reject::held`]. Rows that an earlier attempt may have delivered are held by the SDK.
+    pub hold_uncertain: bool,
 }
 
 impl From<WriteMode> for v1::WriteMode {

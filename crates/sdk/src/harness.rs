@@ -20,7 +20,7 @@ use tonic::{
 use tower::service_fn;
 
 use crate::Plugin;
-pub use destination_harness::{DestinationHarness, Written};
+pub use destination_harness::{DestinationHarness, UncertainRows, Written};
 pub use source_harness::{Mark, ReadOutcome, SourceHarness};
 pub use table_reading::{Rows, TableReading, column, texts};
 

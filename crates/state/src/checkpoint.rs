@@ -69,3 +69,14 @@ pub struct SentMark {
     /// behind it. A mark never goes back within an attempt.
     pub rows: u64,
 }
+
+/// "So many rows of the partition are about to be sent once more": a destination does not know whether they arrived, and its target appends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResentRows {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Name of the destination.
+    pub destination: String,
+    /// How many; each row as often as it is sent once more.
+    pub rows: u64,
+}

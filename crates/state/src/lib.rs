@@ -28,7 +28,7 @@ pub mod sqlite;
 pub mod store;
 pub mod table_state;
 
-pub use checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark};
+pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;
 pub use open::open;

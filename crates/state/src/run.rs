@@ -240,9 +240,7 @@ impl TableProgress {
     #[must_use]
     pub fn uncertain_rows(&self) -> u64 {
         let of_partition = |partition: &PartitionProgress| partition.uncertain_rows + partition.rows_on_their_way();
-        let of_attempts: u64 = self.partitions.iter().map(of_partition).sum();
-        let of_destinations: u64 = self.destinations().values().map(|counts| counts.uncertain).sum();
-        of_attempts + of_destinations
+        self.partitions.iter().map(of_partition).sum()
     }
 }
 
@@ -271,7 +269,7 @@ pub struct PartitionProgress {
     pub sent_rows: u64,
     /// The highest `sent_rows` of any attempt. Beyond `forwarded`, rows may have been delivered before.
     pub highest_sent_rows: u64,
-    /// See [`UncertainRows`].
+    /// What its broken streams left uncertain, see [`UncertainRows`], and what its destinations sent once more, see [`crate::ResentRows`].
     pub uncertain_rows: u64,
 }
 

@@ -35,7 +35,7 @@ use longshore_core::Result;
 
 use self::worker::{Durability, Worker};
 use crate::{
-    checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark},
+    checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
     moment::UnixMicros,
     process,
@@ -159,6 +159,15 @@ impl StateStore for SqliteStore {
         let hold = hold.clone();
         self.worker
             .write(Durability::Power, move |tx| checkpoints::record_sent(tx, &hold, &marks))
+            .await
+    }
+
+    async fn record_resent(&self, hold: &Hold, resent: ResentRows) -> Result<()> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| {
+                checkpoints::record_resent(tx, &hold, &resent)
+            })
             .await
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use longshore_core::Result;
 
 use crate::{
-    checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark},
+    checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
     reject::{Reject, RejectCount, RejectFilter},
@@ -92,6 +92,13 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `run_not_open`, `partition_unknown`.
     async fn record_sent(&self, hold: &Hold, marks: Vec<SentMark>) -> Result<()>;
+
+    /// Counts rows that a destination is about to send once more, without knowing whether they arrived, to a target that appends: as uncertain, with the
+    /// partition, the run and its latest attempt. Each call adds to those before it. Survives loss of power.
+    ///
+    /// # Errors
+    /// `run_not_open`, `partition_unknown`.
+    async fn record_resent(&self, hold: &Hold, resent: ResentRows) -> Result<()>;
 
     /// Counts the uncertain rows of one partition whose stream broke and is about to be opened again within the same attempt, and resets its mark.
     ///

@@ -60,11 +60,6 @@ impl AckTracker {
         }
     }
 
-    /// A row of a batch may be there twice.
-    pub(crate) fn row_uncertain(&mut self, sequence: u64) {
-        self.batch(sequence).counts.uncertain += 1;
-    }
-
     /// Keeps a reject until its batch is acked.
     pub(crate) fn reject(&mut self, reject: Reject) {
         self.batch(reject.sequence).rejects.push(reject);

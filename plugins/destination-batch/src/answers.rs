@@ -55,7 +55,7 @@ const AGAIN_UNCERTAIN: Consequence = Consequence::Again { uncertain: true };
 const LATER: &str = "Longshore tries again by itself. If it lasts, look at status.batch.com or ask Batch's support.";
 
 /// Answer → what happens to the rows, code, and what a person can do. The first line that matches counts. Errors after `Again` and `Pause` are retryable
-/// and end the partition; errors of `Stop` are not and end the run. All of them are the destination's (exit code 4).
+/// and end the attempt of the run; errors of `Stop` are not and end the run. All of them are the destination's (exit code 4).
 ///
 /// Sources: facts 1.4 and 1.5 (official for 202, 400, 401, 403, 404, 429, 500, 503; the rest is ours by analogy).
 const TABLE: [AnswerRule; 14] = [
@@ -248,7 +248,8 @@ pub(crate) fn error(ending: Ending, body: &[u8]) -> Error {
     let error =
         Error::destination(rule.code, format!("{}{}", rule.message, describe(ending, body))).with_remedy(rule.remedy);
     match rule.consequence {
-        Consequence::Again { .. } | Consequence::Pause => error.retryable().with_scope(Scope::Partition),
+        // The request was tried as often as it is worth: the whole run may try again, later, but not each partition once more on top.
+        Consequence::Again { .. } | Consequence::Pause => error.retryable().with_scope(Scope::Run),
         Consequence::Read | Consequence::Divide | Consequence::Stop => error,
     }
 }

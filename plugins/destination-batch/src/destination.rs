@@ -81,6 +81,7 @@ impl Destination for BatchDestination {
             endpoint,
             linger: self.spec.requests.linger.map_or(LINGER, |linger| linger.0),
             concurrency: self.spec.concurrency as usize,
+            hold_by: partition.hold_uncertain.then(|| partition.table.primary_key.clone()),
         };
         let written = sender::write(&self.project, writing, batches, acks).await;
         written.map_err(|error| error.with_table(&partition.table.name))

@@ -17,9 +17,10 @@ use tracing::{debug, info};
 use crate::{
     acks::AckTracker,
     encode::rows::encode,
+    held::HeldRows,
     mapping::TablePlan,
     sending::{
-        delivery::{Delivered, deliver},
+        delivery::{Delivered, Sending, deliver},
         gate::Passage,
         pool::Pool,
         project::Project,
@@ -42,6 +43,8 @@ pub(crate) struct Writing {
     pub(crate) linger: Duration,
     /// Requests in flight at most: with it the stream knows how many rows are worth holding.
     pub(crate) concurrency: usize,
+    /// The table's key, to name rows by that are held because nobody knows whether Batch took them; `None`: they are sent again.
+    pub(crate) hold_by: Option<Vec<String>>,
 }
 
 /// Writes a partition to its end.
@@ -70,6 +73,7 @@ struct Stream<'a> {
     acks: AckSender,
     pool: Pool,
     tracker: AckTracker,
+    held: Option<HeldRows>,
     in_flight: FuturesUnordered<BoxFuture<'a, Result<Delivered>>>,
     /// Since when profiles wait for a request to become full.
     waiting_since: Option<Instant>,
@@ -94,6 +98,7 @@ enum Step {
 impl<'a> Stream<'a> {
     fn new(project: &'a Project, writing: Writing, acks: AckSender) -> Self {
         let limits = project.request_limits(writing.endpoint);
+        let held = writing.hold_by.clone().map(HeldRows::new);
         Self {
             project,
             writing,
@@ -101,6 +106,7 @@ impl<'a> Stream<'a> {
             acks,
             pool: Pool::default(),
             tracker: AckTracker::default(),
+            held,
             in_flight: FuturesUnordered::new(),
             waiting_since: None,
             is_flushing: false,
@@ -167,7 +173,11 @@ impl<'a> Stream<'a> {
     }
 
     async fn take(&mut self, received: &ReceivedBatch) -> Result<()> {
-        let encoded = encode(&self.writing.plan, received.sequence, &received.decode()?, Utc::now())?;
+        let batch = received.decode()?;
+        let encoded = encode(&self.writing.plan, received.sequence, &batch, Utc::now())?;
+        if let Some(held) = &mut self.held {
+            held.keep(received.sequence, batch);
+        }
         if encoded.undated > 0 {
             info!(events = encoded.undated, table = %self.writing.plan.table, "late events are sent without their time (late_events: send_without_time)");
         }
@@ -204,22 +214,28 @@ impl<'a> Stream<'a> {
             bytes = request.body.len(),
             "request"
         );
-        self.in_flight
-            .push(deliver(self.project, self.writing.endpoint, request, passage).boxed());
+        let sending = Sending {
+            project: self.project,
+            endpoint: self.writing.endpoint,
+            acks: self.acks.clone(),
+            hold_uncertain: self.held.is_some(),
+        };
+        self.in_flight.push(deliver(sending, request, passage).boxed());
     }
 
     async fn settle(&mut self, delivered: Delivered) -> Result<()> {
-        let refused = delivered.refused_rows();
+        let rejected = delivered.rejected_rows();
         self.pool
             .release(delivered.operations.iter().map(crate::operation::Operation::custom_id));
         for row in delivered.operations.iter().flat_map(|operation| operation.rows()) {
             self.tracker
-                .row_done(row.sequence(), refused.contains(&(row.sequence(), row.row())));
+                .row_done(row.sequence(), rejected.contains(&(row.sequence(), row.row())));
         }
-        for (sequence, _) in delivered.uncertain {
-            self.tracker.row_uncertain(sequence);
-        }
-        for reject in delivered.rejects {
+        let held = self.held.iter().flat_map(|held| {
+            let rejects = delivered.held.iter();
+            rejects.map(|row| held.reject(row))
+        });
+        for reject in held.chain(delivered.rejects) {
             self.tracker.reject(reject);
         }
         self.ack().await
@@ -227,6 +243,9 @@ impl<'a> Stream<'a> {
 
     async fn ack(&mut self) -> Result<()> {
         while let Some(done) = self.tracker.next_done() {
+            if let Some(held) = &mut self.held {
+                held.forget(done.sequence);
+            }
             self.acks.reject(done.rejects).await?;
             self.acks.ack(done.sequence, done.counts).await?;
         }

@@ -14,5 +14,7 @@ mod faults;
 mod pace;
 #[path = "batch/rows.rs"]
 mod rows;
+#[path = "batch/uncertain.rs"]
+mod uncertain;
 #[path = "batch/writing.rs"]
 mod writing;

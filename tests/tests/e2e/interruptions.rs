@@ -119,16 +119,7 @@ async fn rows_that_are_held_come_never_twice_and_what_is_missing_is_in_the_ledge
         comparison.repeated.is_empty() && comparison.unexpected.is_empty(),
         "{comparison}"
     );
-    let listed = scene
-        .longshore
-        .run(["rejects", "list", "--limit", "100000", "--json"])
-        .await?;
-    let listed: Vec<Held> = serde_json::from_value(listed.succeeded()?.json()?).context("the ledger is listed")?;
-    assert!(
-        listed.iter().all(|held| held.rule == "uncertain_delivery"),
-        "{listed:?}"
-    );
-    let held: BTreeSet<String> = listed.into_iter().map(|held| held.key).collect();
+    let held = held_rows(&scene).await?;
     assert!(
         !held.is_empty(),
         "nothing was on its way when the destination was killed"
@@ -145,6 +136,20 @@ async fn rows_that_are_held_come_never_twice_and_what_is_missing_is_in_the_ledge
         );
     }
     Ok(())
+}
+
+/// The keys of the rows in the ledger, all of which are held.
+pub(crate) async fn held_rows(scene: &Scene) -> Result<BTreeSet<String>> {
+    let listed = scene
+        .longshore
+        .run(["rejects", "list", "--limit", "100000", "--json"])
+        .await?;
+    let listed: Vec<Held> = serde_json::from_value(listed.succeeded()?.json()?).context("the ledger is listed")?;
+    assert!(
+        listed.iter().all(|held| held.rule == "uncertain_delivery"),
+        "{listed:?}"
+    );
+    Ok(listed.into_iter().map(|held| held.key).collect())
 }
 
 /// An entry of the ledger.

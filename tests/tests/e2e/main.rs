@@ -10,6 +10,7 @@ mod generated;
 mod incremental;
 mod interruptions;
 mod kill_matrix;
+mod lost_answers;
 mod pages;
 mod python_plugins;
 mod ranges;

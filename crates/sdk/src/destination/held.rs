@@ -4,13 +4,9 @@
 use std::collections::VecDeque;
 
 use longshore_core::{balance::DestinationCounts, error::Result};
-use longshore_protocol::{
-    UNCERTAIN_DELIVERY,
-    v1::{self, write_response::Response},
-};
+use longshore_protocol::v1::{self, write_response::Response};
 
 use super::stream::{AckSender, ReceivedBatch, Reject, rejects_message};
-use crate::row_key::key_of_row;
 
 /// Rejects that one message holds.
 const REJECTS_A_MESSAGE: usize = 1_000;
@@ -76,15 +72,9 @@ impl HeldRows {
 
     fn rejects(&self, batch: &ReceivedBatch, rows: u64) -> Result<Vec<Reject>> {
         let decoded = batch.decode()?;
-        let reject = |row: u64| Reject {
-            sequence: batch.sequence,
-            row,
-            key: key_of_row(&decoded, usize::try_from(row).unwrap_or(usize::MAX), &self.key),
-            rule: UNCERTAIN_DELIVERY.to_owned(),
-            column: String::new(),
-            reason: "an earlier attempt may have delivered the row already".to_owned(),
-            whole_row: true,
-        };
-        Ok((0..rows).map(reject).collect())
+        let reason = "an earlier attempt may have delivered the row already";
+        Ok((0..rows)
+            .map(|row| Reject::held(batch.sequence, row, (&decoded, &self.key), reason.to_owned()))
+            .collect())
     }
 }

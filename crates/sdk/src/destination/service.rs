@@ -232,6 +232,7 @@ fn opened(open: v1::WriteOpen) -> Result<(WritePartition, BatchDecoder)> {
         table: table.try_into()?,
         partition_id: open.partition_id,
         write_mode,
+        hold_uncertain: open.hold_uncertain,
     };
     Ok((partition, decoder))
 }

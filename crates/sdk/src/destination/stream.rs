@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use super::held::HeldRows;
+use crate::row_key::key_of_row;
 
 /// Where a destination takes one partition's batches from.
 pub struct BatchReceiver {
@@ -230,15 +231,23 @@ impl AckSender {
             delivered,
             rejected,
             filtered,
-            uncertain,
         } = counts;
         Ok(Response::Ack(v1::Ack {
             sequence,
             delivered,
             rejected: rejected + self.held_in(sequence),
             filtered,
-            uncertain,
         }))
+    }
+
+    /// Says that so many rows are about to be sent once more, because it is not known whether they arrived, to a target where that leaves a trace.
+    /// Call it each time, before they are sent and before the wait that comes first: Longshore counts them at once, whatever becomes of the stream.
+    /// Never under [`WritePartition::hold_uncertain`](super::WritePartition::hold_uncertain).
+    ///
+    /// # Errors
+    /// When Longshore does not listen any more: the rows must not be sent, because nobody would count them.
+    pub async fn resent(&self, rows: u64) -> Result<()> {
+        self.send(Response::Resent(v1::Resent { rows })).await
     }
 
     /// Says that every row of this batch is durable, as [`Self::ack`] does.
@@ -292,6 +301,23 @@ pub(super) fn rejects_message(rejects: Vec<Reject>) -> Response {
     Response::Rejects(v1::Rejects {
         rejects: rejects.into_iter().map(Into::into).collect(),
     })
+}
+
+impl Reject {
+    /// A row that is held because nobody knows whether it arrived: not to be sent again, but named by its key in the table, so that a person can look.
+    /// `row` is its place in `batch`, as it was decoded.
+    #[must_use]
+    pub fn held(sequence: u64, row: u64, (batch, key): (&RecordBatch, &[String]), reason: String) -> Self {
+        Self {
+            sequence,
+            row,
+            key: key_of_row(batch, usize::try_from(row).unwrap_or(usize::MAX), key),
+            rule: longshore_protocol::UNCERTAIN_DELIVERY.to_owned(),
+            column: String::new(),
+            reason,
+            whole_row: true,
+        }
+    }
 }
 
 impl From<Reject> for v1::Reject {

@@ -34,6 +34,17 @@ pub struct Written {
     pub counts: DestinationCounts,
     /// What it refused.
     pub rejects: Vec<v1::Reject>,
+    /// Rows that it announced to send once more, where that leaves a trace; each as often as it was announced.
+    pub resent: u64,
+}
+
+/// What is to become of rows of which nobody knows whether they arrived.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UncertainRows {
+    /// So many rows at the beginning of the stream may have been delivered by an attempt that broke off, and are to be held.
+    pub delivered_before: u64,
+    /// Rows of this stream to which it happens are to be held, and not sent again.
+    pub hold: bool,
 }
 
 impl DestinationHarness {
@@ -104,27 +115,41 @@ impl DestinationHarness {
     /// # Errors
     /// What the destination says, and `contract_broken`.
     pub async fn write(&self, table: Table, write_mode: WriteMode, batches: &[RecordBatch]) -> Result<Written> {
-        self.write_after_a_crash(table, write_mode, batches, 0).await
+        let (written, end) = self
+            .write_to_the_end(table, write_mode, batches, UncertainRows::default())
+            .await;
+        end.map(|()| written)
     }
 
-    /// As [`Self::write`], where the first rows may have been delivered by an attempt that broke off and are to be held.
-    ///
-    /// # Errors
-    /// As [`Self::write`].
-    pub async fn write_after_a_crash(
+    /// As [`Self::write`], with a wish for uncertain rows, and with what was answered until the stream ended, however it did.
+    pub async fn write_to_the_end(
         &self,
         table: Table,
         write_mode: WriteMode,
         batches: &[RecordBatch],
-        uncertain_rows: u64,
-    ) -> Result<Written> {
+        uncertain: UncertainRows,
+    ) -> (Written, Result<()>) {
+        let mut written = Written::default();
+        let end = self
+            .exchange((table, write_mode, batches), uncertain, &mut written)
+            .await;
+        (written, end)
+    }
+
+    async fn exchange(
+        &self,
+        (table, write_mode, batches): (Table, WriteMode, &[RecordBatch]),
+        uncertain: UncertainRows,
+        written: &mut Written,
+    ) -> Result<()> {
         let open = v1::WriteOpen {
             run_id: "harness".to_owned(),
             table: Some(table.try_into()?),
             partition_id: "harness".to_owned(),
             write_mode: v1::WriteMode::from(write_mode).into(),
             max_message_bytes: MAX_MESSAGE_BYTES,
-            uncertain_rows,
+            uncertain_rows: uncertain.delivered_before,
+            hold_uncertain: uncertain.hold,
         };
         let mut flow = PartitionFlow::new(1);
         let mut requests = vec![write_request::Request::Open(open)];
@@ -152,7 +177,6 @@ impl DestinationHarness {
                 .await
                 .map_err(failed)?
                 .into_inner();
-            let mut written = Written::default();
             let mut opened = false;
             while let Some(message) = responses.message().await.map_err(failed)? {
                 match message.response {
@@ -163,6 +187,7 @@ impl DestinationHarness {
                         written.counts += counts;
                     }
                     Some(Response::Rejects(rejects)) if opened => written.rejects.extend(rejects.rejects),
+                    Some(Response::Resent(resent)) if opened => written.resent += resent.rows,
                     _ => {
                         return Err(broken(
                             "the stream did not begin with `opened`, or held an empty message",
@@ -173,10 +198,10 @@ impl DestinationHarness {
             if !flow.all_acked(0) {
                 return Err(broken("the stream ended before every batch was acked"));
             }
-            Ok::<Written, Error>(written)
+            Ok::<(), Error>(())
         };
-        let (written, ()) = tokio::join!(taking, sending);
-        written
+        let (end, ()) = tokio::join!(taking, sending);
+        end
     }
 }
 

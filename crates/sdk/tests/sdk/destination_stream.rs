@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use longshore_sdk::{
     arrow::array::{ArrayRef, Int64Array, RecordBatch},
-    harness::DestinationHarness,
+    harness::{DestinationHarness, UncertainRows},
     prelude::*,
 };
 use schemars::JsonSchema;
@@ -157,10 +157,14 @@ async fn held_and_named(behaviour: Behaviour) {
             ..Table::new("t", batch().schema())
         };
         let destination = misbehaved(behaviour).await;
-        let written = destination
-            .write_after_a_crash(table, WriteMode::Append, &batches, uncertain)
-            .await
-            .unwrap();
+        let wish = UncertainRows {
+            delivered_before: uncertain,
+            hold: true,
+        };
+        let (written, end) = destination
+            .write_to_the_end(table, WriteMode::Append, &batches, wish)
+            .await;
+        end.unwrap();
         assert_eq!(
             (written.counts.rejected, written.counts.delivered),
             (uncertain, 6 - uncertain)

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
 
 use super::{failure::Failure, plans, rejects, rows::to_json_option, runs};
 use crate::{
-    checkpoint::{CheckpointCommit, Committed, PartitionId, SentMark},
+    checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     failure,
     hold::Hold,
     run::UncertainRows,
@@ -24,23 +24,17 @@ pub(super) fn commit(tx: &Transaction<'_>, hold: &Hold, commit: &CheckpointCommi
     advance(tx, partition.number, commit)?;
     add_fingerprints(tx, partition.number, &commit.commit.checkpoint.fingerprints)?;
     let mut add = tx.prepare_cached(
-        "INSERT INTO partition_destinations (partition, destination, delivered, rejected, filtered, uncertain) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO partition_destinations (partition, destination, delivered, rejected, filtered, uncertain) VALUES (?1, ?2, ?3, ?4, ?5, 0)
          ON CONFLICT (partition, destination) DO UPDATE
-         SET delivered = delivered + excluded.delivered, rejected = rejected + excluded.rejected, filtered = filtered + excluded.filtered,
-             uncertain = uncertain + excluded.uncertain",
+         SET delivered = delivered + excluded.delivered, rejected = rejected + excluded.rejected, filtered = filtered + excluded.filtered",
     )?;
-    let uncertain: u64 = counts.iter().map(|counts| counts.uncertain).sum();
-    if uncertain > 0 {
-        add_uncertain(tx, run, uncertain)?;
-    }
     for (name, counts) in names.iter().zip(counts) {
         add.execute(params![
             partition.number,
             name,
             counts.delivered,
             counts.rejected,
-            counts.filtered,
-            counts.uncertain
+            counts.filtered
         ])?;
     }
     Ok(Committed {
@@ -97,6 +91,17 @@ pub(super) fn record_sent(tx: &Transaction<'_>, hold: &Hold, marks: &[SentMark])
         .execute(params![partition.number, mark.rows])?;
     }
     Ok(())
+}
+
+pub(super) fn record_resent(tx: &Transaction<'_>, hold: &Hold, resent: &ResentRows) -> Result<(), Failure> {
+    let run = runs::require_open(tx, hold, &resent.partition.run_id)?;
+    let partition = require_partition(tx, run, &resent.partition)?;
+    tx.prepare_cached(
+        "INSERT INTO partition_destinations (partition, destination, delivered, rejected, filtered, uncertain) VALUES (?1, ?2, 0, 0, 0, ?3)
+         ON CONFLICT (partition, destination) DO UPDATE SET uncertain = uncertain + excluded.uncertain",
+    )?
+    .execute(params![partition.number, resent.destination, resent.rows])?;
+    add_uncertain(tx, run, resent.rows)
 }
 
 pub(super) fn restart_partition(tx: &Transaction<'_>, hold: &Hold, id: &PartitionId) -> Result<UncertainRows, Failure> {

@@ -141,7 +141,11 @@ pub(super) fn progress(tx: &Transaction<'_>, run: i64) -> Result<Vec<TableProgre
 
 fn partitions(tx: &Transaction<'_>, table: i64) -> Result<Vec<PartitionProgress>, Failure> {
     let mut destinations = destinations(tx, table)?;
-    let mut statement = tx.prepare_cached("SELECT * FROM partitions WHERE run_table = ?1 ORDER BY id")?;
+    // What its streams left uncertain, and what its destinations sent once more.
+    let mut statement = tx.prepare_cached(
+        "SELECT *, uncertain_rows + (SELECT coalesce(sum(uncertain), 0) FROM partition_destinations WHERE partition = partitions.id) AS all_uncertain_rows
+         FROM partitions WHERE run_table = ?1 ORDER BY id",
+    )?;
     let partitions = statement.query_map([table], |row| {
         let mut partition = partition_of(row)?;
         partition.destinations = destinations.remove(&row.get("id")?).unwrap_or_default();
@@ -163,7 +167,6 @@ fn destinations(tx: &Transaction<'_>, table: i64) -> Result<BTreeMap<i64, Counts
             delivered: row.get("delivered")?,
             rejected: row.get("rejected")?,
             filtered: row.get("filtered")?,
-            uncertain: row.get("uncertain")?,
         };
         found
             .entry(row.get("partition")?)
@@ -208,7 +211,7 @@ fn partition_of(row: &Row<'_>) -> rusqlite::Result<PartitionProgress> {
         destinations: BTreeMap::new(),
         sent_rows: row.get("sent_rows")?,
         highest_sent_rows: row.get("highest_sent_rows")?,
-        uncertain_rows: row.get("uncertain_rows")?,
+        uncertain_rows: row.get("all_uncertain_rows")?,
     })
 }
 

@@ -47,6 +47,7 @@ contract! { sqlite:
         fingerprints_add_up_and_stay_bounded,
         a_crash_leaves_the_rows_between_commit_and_mark_uncertain,
         a_broken_stream_is_counted_once,
+        rows_that_are_sent_once_more_are_counted_at_once_and_whatever_follows,
         a_cancelled_run_counts_what_it_leaves_behind,
     }
     runs {

@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{
-    StreamExt as _,
+    FutureExt as _, StreamExt as _,
     stream::{BoxStream, SelectAll, select_all},
 };
 use longshore_config::Uncertain;
@@ -17,7 +17,7 @@ use longshore_core::{
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{CheckpointCommit, NewReject, SentMark, UnixMicros};
+use longshore_state::{CheckpointCommit, NewReject, ResentRows, SentMark, UnixMicros};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -157,6 +157,7 @@ impl<'a> PartitionStream<'a> {
                     Uncertain::Hold if !destination.redelivery_is_idempotent => self.work.uncertain,
                     Uncertain::Hold | Uncertain::Resend => 0,
                 },
+                hold_uncertain: self.context.uncertain == Uncertain::Hold && !destination.redelivery_is_idempotent,
             };
             let (requests, queue) = mpsc::channel(QUEUE);
             let message = v1::WriteRequest {
@@ -201,6 +202,10 @@ impl<'a> PartitionStream<'a> {
             }
         }
         if outcome.is_err() {
+            // The sync may be lost, and nothing can be counted any more; the first failure is the one to tell of.
+            if let Err(failure) = self.count_announced().await {
+                tracing::warn!(error = %failure.to_error(), "rows that were announced to be sent once more could not be counted");
+            }
             self.tally.take_back();
         }
         outcome
@@ -361,6 +366,7 @@ impl<'a> PartitionStream<'a> {
             Some(write_response::Response::Opened(_)) => Ok(()),
             Some(write_response::Response::Rejects(rejects)) => self.keep_rejects(index, rejects.rejects),
             Some(write_response::Response::Ack(ack)) => self.acked(index, ack),
+            Some(write_response::Response::Resent(resent)) => self.resent(index, resent.rows).await,
             None => Err(Error::protocol("write_broken", "A destination sent an empty message").into()),
         }
     }
@@ -402,6 +408,29 @@ impl<'a> PartitionStream<'a> {
                 sequence: reject.sequence,
                 row: reject.row,
             });
+        }
+        Ok(())
+    }
+
+    /// Rows are about to be sent once more: counted at once, because no ack may follow.
+    async fn resent(&self, index: usize, rows: u64) -> Result<(), Failure> {
+        let resent = ResentRows {
+            partition: self.work.id.clone(),
+            destination: self.table.destination_names[index].clone(),
+            rows,
+        };
+        Ok(self.context.store.record_resent(&self.context.hold, resent).await?)
+    }
+
+    /// Counts what is announced already when the stream ends early: nobody listens to it any more.
+    async fn count_announced(&mut self) -> Result<(), Failure> {
+        while let Some(Some((index, answer))) = self.answers.next().now_or_never() {
+            if let Some(Ok(v1::WriteResponse {
+                response: Some(write_response::Response::Resent(resent)),
+            })) = answer
+            {
+                self.resent(index, resent.rows).await?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One request, through to what became of each of its rows.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use chrono::Utc;
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     answers::{self, AnswerRule, Consequence, partial, success},
+    encode::batch::Row,
     operation::Operation,
     spec::Target,
 };
@@ -28,17 +29,26 @@ pub(crate) struct Delivered {
     pub(crate) operations: Vec<Operation>,
     /// What the API refused.
     pub(crate) rejects: Vec<Reject>,
-    /// Events, as (sequence, row), that may be there twice: an answer was lost and they were sent again.
-    pub(crate) uncertain: HashSet<(u64, u64)>,
+    /// Events that Batch may have taken and that were not sent again, because they are to be held.
+    pub(crate) held: Vec<HeldRow>,
+}
+
+/// An event of which nobody knows whether Batch took it.
+#[derive(Debug)]
+pub(crate) struct HeldRow {
+    pub(crate) sequence: u64,
+    pub(crate) row: u64,
+    /// Code of what came instead of an answer that says so.
+    pub(crate) answer: &'static str,
 }
 
 impl Delivered {
-    /// The rows refused as a whole, as (sequence, row).
-    pub(crate) fn refused_rows(&self) -> HashSet<(u64, u64)> {
-        self.rejects
-            .iter()
-            .filter(|reject| reject.whole_row)
-            .map(|reject| (reject.sequence, reject.row))
+    /// The rows that count as rejected, as (sequence, row): refused as a whole, or held.
+    pub(crate) fn rejected_rows(&self) -> HashSet<(u64, u64)> {
+        let refused = self.rejects.iter().filter(|reject| reject.whole_row);
+        let refused = refused.map(|reject| (reject.sequence, reject.row));
+        refused
+            .chain(self.held.iter().map(|held| (held.sequence, held.row)))
             .collect()
     }
 }
@@ -48,18 +58,26 @@ enum Outcome {
     Taken(Vec<success::PartialError>),
     /// The request as a whole is at fault, for this reason.
     Refused(&'static AnswerRule, String),
+    /// Nobody knows, and it is not to be sent again, after this.
+    Held(&'static AnswerRule),
 }
 
-/// Sends a request until every row of it is delivered or refused. Its profiles stay claimed, and it keeps its passage, all the while: nothing overtakes it.
+/// How the requests of one stream are sent.
+#[derive(Clone)]
+pub(crate) struct Sending<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) endpoint: Endpoint,
+    /// Where events are announced before they are sent again without knowing whether they arrived.
+    pub(crate) acks: AckSender,
+    /// Such events are held instead.
+    pub(crate) hold_uncertain: bool,
+}
+
+/// Sends a request until every row of it is delivered, refused or held. Its profiles stay claimed, and it keeps its passage, all the while: nothing overtakes it.
 ///
 /// # Errors
 /// When it can not be decided: attempts are used up (retryable), or the project is stopped (not retryable).
-pub(crate) async fn deliver(
-    project: &Project,
-    endpoint: Endpoint,
-    request: Request,
-    passage: Passage,
-) -> Result<Delivered> {
+pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Passage) -> Result<Delivered> {
     let Request {
         operations,
         body,
@@ -68,26 +86,27 @@ pub(crate) async fn deliver(
     let mut delivered = Delivered {
         operations: Vec::with_capacity(operations.len()),
         rejects: Vec::new(),
-        uncertain: HashSet::new(),
+        held: Vec::new(),
     };
     // A stack: the earlier half of a divided request is sent before the later one.
     let mut to_send = vec![(operations, body)];
     while let Some((operations, body)) = to_send.pop() {
-        match send(
-            project,
-            endpoint,
-            &operations,
-            body,
-            (&passage, &mut delivered.uncertain),
-        )
-        .await?
-        {
+        match sending.send(&operations, body, &passage).await? {
             Outcome::Taken(errors) => {
                 let now = Utc::now();
                 let rejects = errors
                     .iter()
                     .flat_map(|error| partial::rejects_of(error, &operations[error.bulk_index], now));
                 delivered.rejects.extend(rejects);
+                delivered.operations.extend(operations);
+            }
+            Outcome::Held(rule) => {
+                let held = events_of(&operations).map(|row| HeldRow {
+                    sequence: row.sequence(),
+                    row: row.row(),
+                    answer: rule.code,
+                });
+                delivered.held.extend(held);
                 delivered.operations.extend(operations);
             }
             Outcome::Refused(rule, reason) => match divide(operations) {
@@ -122,63 +141,106 @@ fn divide(mut operations: Vec<Operation>) -> Result<(Vec<Operation>, Vec<Operati
     only.split().map(|(earlier, later)| (vec![earlier], vec![later]))
 }
 
-/// Sends one body until it is answered for good.
-async fn send(
-    project: &Project,
-    endpoint: Endpoint,
-    operations: &[Operation],
-    body: Bytes,
-    (passage, uncertain_events): (&Passage, &mut HashSet<(u64, u64)>),
-) -> Result<Outcome> {
-    let (mut attempts, mut refusals) = (0, 0);
-    loop {
-        let turn = project.pacer.turn(endpoint, operations.len()).await;
-        project.check_running()?;
-        let sent = Instant::now();
-        let reply = project.client.post(endpoint, body.clone()).await;
-        let rule = reply.ending.rule();
-        match rule.consequence {
-            Consequence::Read => return read(project, operations, &reply, turn, passage, sent),
-            Consequence::Divide => {
-                let reason = format!("Batch refused the row{}", answers::describe(reply.ending, &reply.body));
-                info!(
-                    operations = operations.len(),
-                    answer = rule.code,
-                    "a request was refused as a whole; looking for the row at fault"
-                );
-                return Ok(Outcome::Refused(rule, reason));
-            }
-            Consequence::Stop => {
-                let error = answers::error(reply.ending, &reply.body);
-                project.stop(&error);
-                return Err(error);
-            }
-            Consequence::Pause => {
-                passage.failed(sent);
-                refusals += 1;
-                if let Some(pause) = project
-                    .pacer
-                    .refused(turn, reply.retry_after, rand::random(), Instant::now())
-                {
-                    warn!(
-                        pause_ms = pause.as_millis() as u64,
-                        "Batch answers \"too many requests\": everything for this project pauses"
+impl Sending<'_> {
+    /// Sends one body until it is answered for good.
+    async fn send(&self, operations: &[Operation], body: Bytes, passage: &Passage) -> Result<Outcome> {
+        let project = self.project;
+        let (mut attempts, mut refusals) = (0, 0);
+        loop {
+            let turn = project.pacer.turn(self.endpoint, operations.len()).await;
+            project.check_running()?;
+            let sent = Instant::now();
+            let reply = project.client.post(self.endpoint, body.clone()).await;
+            let rule = reply.ending.rule();
+            match rule.consequence {
+                Consequence::Read => return read(project, operations, &reply, turn, passage, sent),
+                Consequence::Divide => {
+                    let reason = format!("Batch refused the row{}", answers::describe(reply.ending, &reply.body));
+                    info!(
+                        operations = operations.len(),
+                        answer = rule.code,
+                        "a request was refused as a whole; looking for the row at fault"
                     );
+                    return Ok(Outcome::Refused(rule, reason));
                 }
-                if refusals >= project.retries.rate_limited_attempts {
-                    return Err(answers::error(reply.ending, &reply.body));
+                Consequence::Stop => {
+                    let error = answers::error(reply.ending, &reply.body);
+                    project.stop(&error);
+                    return Err(error);
                 }
-            }
-            Consequence::Again { uncertain } => {
-                passage.failed(sent);
-                attempts += 1;
-                if uncertain {
-                    warn_of_repeat(operations, rule.code);
-                    uncertain_events.extend(events_of(operations));
+                Consequence::Pause => {
+                    passage.failed(sent);
+                    refusals += 1;
+                    pause(project, turn, &reply);
+                    if refusals >= project.retries.rate_limited_attempts {
+                        return Err(answers::error(reply.ending, &reply.body));
+                    }
                 }
-                wait_to_retry(project, attempts, &reply).await?;
+                Consequence::Again { uncertain } => {
+                    passage.failed(sent);
+                    attempts += 1;
+                    let events = if uncertain { events_of(operations).count() } else { 0 };
+                    if events > 0 && self.hold_uncertain {
+                        return self.hold(events, &reply, sent).await;
+                    }
+                    self.wait_to_send_again(events, attempts, &reply).await?;
+                }
             }
         }
+    }
+
+    /// Waits before a request goes once more. The events that may be there already are announced first: the wait is their time to be recorded.
+    ///
+    /// # Errors
+    /// When attempts are used up, and nothing was announced; when nobody listens to what is announced.
+    async fn wait_to_send_again(&self, events: usize, attempts: u32, reply: &Reply) -> Result<()> {
+        let delay = delay_after(self.project, attempts, reply)?;
+        let answer = reply.ending.rule().code;
+        let delay_ms = delay.as_millis() as u64;
+        warn!(
+            attempt = attempts,
+            delay_ms, answer, "a request to Batch failed and is tried again"
+        );
+        if events > 0 {
+            warn!(
+                uncertain_events = events,
+                answer, "it is uncertain whether Batch took these events; sending them again may repeat them"
+            );
+            self.acks.resent(events as u64).await?;
+        }
+        sleep(delay).await;
+        Ok(())
+    }
+
+    /// Gives up the events of a request that Batch may have taken. Waits as if the request were sent again, longer with each loss in a row: while the
+    /// network is down, every request would end like this, and the table end in the ledger.
+    ///
+    /// # Errors
+    /// When there were as many losses in a row as a request has attempts. The next attempt of the run holds what is not acked.
+    async fn hold(&self, events: usize, reply: &Reply, sent: Instant) -> Result<Outcome> {
+        let rule = reply.ending.rule();
+        let losses = self.project.lost(sent);
+        let delay = delay_after(self.project, losses, reply)?;
+        warn!(
+            held_events = events,
+            answer = rule.code,
+            losses,
+            "it is uncertain whether Batch took these events; they are held and not sent again"
+        );
+        sleep(delay).await;
+        Ok(Outcome::Held(rule))
+    }
+}
+
+fn pause(project: &Project, turn: Turn, reply: &Reply) {
+    let pause = project
+        .pacer
+        .refused(turn, reply.retry_after, rand::random(), Instant::now());
+    if let Some(pause) = pause {
+        warn!(
+            pause_ms = pause.as_millis() as u64,
+            "Batch answers \"too many requests\": everything for this project pauses"
+        );
     }
 }
 
@@ -191,13 +253,18 @@ fn read(
     sent: Instant,
 ) -> Result<Outcome> {
     let Some(errors) = success::read(&reply.body, operations.len()) else {
-        warn_of_repeat(operations, "answer_unreadable");
+        warn!(
+            operations = operations.len(),
+            events = events_of(operations).count(),
+            "Batch seems to have taken a request, and its answer can not be read"
+        );
         let error = answers::error(reply.ending, &[]);
         project.stop(&error);
         return Err(error);
     };
     project.pacer.accepted(turn);
     passage.succeeded(sent.elapsed());
+    project.answered();
     if !errors.is_empty() {
         info!(
             errors = errors.len(),
@@ -208,50 +275,27 @@ fn read(
     Ok(Outcome::Taken(errors))
 }
 
-async fn wait_to_retry(project: &Project, attempts: u32, reply: &Reply) -> Result<()> {
-    let give_up = || {
+/// The wait before the next attempt.
+///
+/// # Errors
+/// When attempts are used up.
+fn delay_after(project: &Project, attempts: u32, reply: &Reply) -> Result<Duration> {
+    let policy = project.retries.transient;
+    let Some(backoff) = policy.delay_before(attempts + 1, rand::random()) else {
         let error = answers::error(reply.ending, &reply.body);
-        reply
-            .cause
-            .as_ref()
-            .map_or_else(|| error.clone(), |cause| error.clone().with_cause(cause))
+        return Err(match &reply.cause {
+            Some(cause) => error.with_cause(cause),
+            None => error,
+        });
     };
-    let backoff = project
-        .retries
-        .transient
-        .delay_before(attempts + 1, rand::random())
-        .ok_or_else(give_up)?;
-    let delay = reply.retry_after.map_or(backoff, |asked| {
-        asked.clamp(backoff, project.retries.transient.max_delay.max(backoff))
-    });
-    let rule = reply.ending.rule();
-    warn!(
-        attempt = attempts,
-        delay_ms = delay.as_millis() as u64,
-        answer = rule.code,
-        "a request to Batch failed and is tried again"
-    );
-    sleep(delay).await;
-    Ok(())
+    let asked = reply.retry_after;
+    Ok(asked.map_or(backoff, |asked| asked.clamp(backoff, policy.max_delay.max(backoff))))
 }
 
-/// The events of a request, as (sequence, row). Attributes bear being sent twice; an event sent twice is there twice.
-fn events_of(operations: &[Operation]) -> impl Iterator<Item = (u64, u64)> {
+/// The events of a request. Attributes bear being sent twice; an event sent twice is there twice.
+fn events_of(operations: &[Operation]) -> impl Iterator<Item = &Row> {
     let events = operations
         .iter()
         .filter(|operation| operation.target() == Target::ProfileEvents);
-    events.flat_map(Operation::rows).map(|row| (row.sequence(), row.row()))
-}
-
-fn warn_of_repeat(operations: &[Operation], answer: &str) {
-    let events = events_of(operations).count();
-    if events == 0 {
-        return;
-    }
-    warn!(
-        operations = operations.len(),
-        uncertain_events = events,
-        answer,
-        "it is uncertain whether Batch took these events; sending them again may repeat them"
-    );
+    events.flat_map(Operation::rows)
 }

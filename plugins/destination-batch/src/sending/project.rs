@@ -25,6 +25,24 @@ pub(crate) struct Project {
     pub(crate) retries: Retries,
     limits: [RequestLimits; 2],
     stopped: Mutex<Option<Error>>,
+    losses: Mutex<Losses>,
+}
+
+/// Requests of which nobody knows what became, one after the other.
+#[derive(Debug, Default)]
+struct Losses {
+    in_a_row: u32,
+    latest: Option<Instant>,
+}
+
+impl Losses {
+    fn add(&mut self, sent: Instant, now: Instant) -> u32 {
+        if self.latest.is_none_or(|latest| sent > latest) {
+            self.in_a_row += 1;
+            self.latest = Some(now);
+        }
+        self.in_a_row
+    }
 }
 
 impl Project {
@@ -38,6 +56,7 @@ impl Project {
             retries,
             limits: Endpoint::ALL.map(|endpoint| RequestLimits::new(endpoint, &spec.requests, &spec.rate_limit)),
             stopped: Mutex::new(None),
+            losses: Mutex::default(),
         }
     }
 
@@ -57,11 +76,51 @@ impl Project {
     /// A new run may find the matter settled.
     pub(crate) fn start_again(&self) {
         *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.answered();
+    }
+
+    /// Nobody knows what became of a request that was sent at this time. Returns how often in a row that was so; what is lost together, when a
+    /// connection breaks under several requests, counts once.
+    pub(crate) fn lost(&self, sent: Instant) -> u32 {
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.add(sent, Instant::now())
+    }
+
+    /// Batch has taken a request and said so.
+    pub(crate) fn answered(&self) {
+        self.losses.lock().unwrap_or_else(PoisonError::into_inner).in_a_row = 0;
     }
 
     /// Why nothing may be sent.
     pub(crate) fn check_running(&self) -> Result<()> {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         stopped.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn requests_that_are_lost_together_count_once() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut losses = Losses::default();
+        assert_eq!(
+            [
+                losses.add(at(0), at(5)),
+                losses.add(at(3), at(5)),
+                losses.add(at(5), at(9))
+            ],
+            [1; 3]
+        );
+        assert_eq!(
+            losses.add(at(6), at(9)),
+            2,
+            "it was sent when the others were lost already"
+        );
     }
 }

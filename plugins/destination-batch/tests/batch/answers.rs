@@ -104,7 +104,7 @@ async fn endless_refusals_end_in_a_retryable_error() {
         let error = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap_err();
         assert_eq!(
             (error.code.as_str(), error.retryable, error.scope),
-            (code, true, Scope::Partition)
+            (code, true, Scope::Run)
         );
         assert_eq!(endpoint.seen().len(), 3);
     }

@@ -1,12 +1,20 @@
 //! Commits, marks, and what a crash leaves uncertain.
 
-use longshore_state::RunStatus;
+use longshore_state::{ResentRows, RunStatus};
 
 use super::*;
 
 fn mark(id: &str, rows: u64) -> SentMark {
     SentMark {
         partition: partition(id),
+        rows,
+    }
+}
+
+pub(super) fn resent(rows: u64) -> ResentRows {
+    ResentRows {
+        partition: partition("a"),
+        destination: "batch".to_owned(),
         rows,
     }
 }
@@ -83,6 +91,9 @@ pub(crate) async fn unknown_partitions_and_runs_are_refused(backend: Backend) {
         code(store.record_sent(&hold, vec![mark("c", 1)]).await),
         "partition_unknown"
     );
+    let mut nowhere = resent(1);
+    nowhere.partition = partition("c");
+    assert_eq!(code(store.record_resent(&hold, nowhere).await), "partition_unknown");
     let mut elsewhere = commit("a", 0, 1);
     elsewhere.partition.run_id = Arc::from(NEXT_RUN);
     assert_eq!(code(store.commit_checkpoint(&hold, elsewhere).await), "run_not_open");
@@ -180,6 +191,40 @@ pub(crate) async fn a_broken_stream_is_counted_once(backend: Backend) {
     store.promote_table(&hold, RUN, "events", None, NOW).await.unwrap();
     store.finish_run(&hold, end(RUN, RunStatus::Completed)).await.unwrap();
     assert_eq!(store.get_run(RUN).await.unwrap().unwrap().run.uncertain_rows, 20);
+}
+
+pub(crate) async fn rows_that_are_sent_once_more_are_counted_at_once_and_whatever_follows(backend: Backend) {
+    let store = backend.open().await;
+    let hold = started(&*store).await;
+    store.record_sent(&hold, vec![mark("a", 30)]).await.unwrap();
+    // Before the first commit, and twice for the same rows.
+    store.record_resent(&hold, resent(20)).await.unwrap();
+    store.record_resent(&hold, resent(20)).await.unwrap();
+    store.commit_checkpoint(&hold, commit("a", 0, 10)).await.unwrap();
+    let mut elsewhere = resent(1);
+    elsewhere.destination = "other".to_owned();
+    store.record_resent(&hold, elsewhere).await.unwrap();
+    let counted = progress(&*store, "a").await.destinations["batch"];
+    assert_eq!(
+        (counted.delivered, counted.total()),
+        (10, 10),
+        "they are no part of the balance"
+    );
+    drop(store);
+
+    backend.kill(1);
+    let store = backend.open().await;
+    let hold = acquire_at(&*store, 2, later(1)).await;
+    let attempt = store.begin_attempt(&hold, RUN, process(2), later(1)).await.unwrap();
+    assert_eq!(
+        attempt.uncertain[0].newly_counted, 20,
+        "what was on its way comes on top"
+    );
+    store.record_resent(&hold, resent(5)).await.unwrap();
+    let run = store.get_run(RUN).await.unwrap().unwrap();
+    let by_attempt: Vec<_> = run.attempts.iter().map(|attempt| attempt.uncertain_rows).collect();
+    assert_eq!(by_attempt, [61, 5]);
+    assert_eq!((run.run.uncertain_rows, run.tables[0].uncertain_rows()), (66, 66));
 }
 
 pub(crate) async fn a_cancelled_run_counts_what_it_leaves_behind(backend: Backend) {

@@ -2,7 +2,7 @@
 
 use longshore_state::{Acquisition, CursorReplacement, RunStatus};
 
-use super::*;
+use super::{checkpoints::resent, *};
 
 pub(crate) async fn the_second_process_is_told_who_holds_and_since_when(backend: Backend) {
     let (first, second) = (backend.open().await, backend.open().await);
@@ -103,6 +103,7 @@ pub(crate) async fn a_process_that_slept_through_its_lease_can_write_nothing(bac
         code(stale.commit_checkpoint(&old, commit("a", 1, 10)).await),
         code(stale.renew(&old, later(31), LEASE).await),
         code(stale.record_sent(&old, vec![mark]).await),
+        code(stale.record_resent(&old, resent(99)).await),
         code(stale.restart_partition(&old, &partition("a")).await),
         code(stale.store_plan(&old, RUN, vec![plan("more", &[], 0)]).await),
         code(stale.promote_table(&old, RUN, "events", None, NOW).await),
@@ -110,7 +111,7 @@ pub(crate) async fn a_process_that_slept_through_its_lease_can_write_nothing(bac
         code(stale.begin_run(&old, new_run(NEXT_RUN, 1)).await),
         code(stale.begin_attempt(&old, RUN, process(1), NOW).await),
     ];
-    assert_eq!(refusals, ["run_lost"; 9]);
+    assert_eq!(refusals, ["run_lost"; 10]);
     assert_eq!(fresh.get_run(RUN).await.unwrap(), before);
 
     fresh.commit_checkpoint(&new, commit("a", 1, 10)).await.unwrap();
