@@ -141,22 +141,18 @@ impl Column {
             return Ok(Json::Null);
         }
         match &self.cells {
-            Cells::Struct(fields) => {
-                let members = fields
+            Cells::Struct(fields) => object(
+                fields
                     .iter()
-                    .map(|(name, column)| Ok((name.clone(), column.tree(row)?)));
-                Ok(Json::Object(members.collect::<Result<Map<_, _>, Violation>>()?))
-            }
-            Cells::Map(map, keys, values) => {
-                let members = range(map.value_offsets(), row).map(|entry| {
-                    let key = keys
-                        .value(entry)
-                        .into_text()
-                        .ok_or_else(|| Violation::new("object_key_invalid", "A map key that is no text"))?;
-                    Ok((key, values.tree(entry)?))
-                });
-                Ok(Json::Object(members.collect::<Result<Map<_, _>, Violation>>()?))
-            }
+                    .map(|(name, column)| Ok((name.clone(), column.tree(row)?))),
+            ),
+            Cells::Map(map, keys, values) => object(range(map.value_offsets(), row).map(|entry| {
+                let key = keys
+                    .value(entry)
+                    .into_text()
+                    .ok_or_else(|| Violation::new("object_key_invalid", "A map key that is no text"))?;
+                Ok((key, values.tree(entry)?))
+            })),
             _ => self.value(row).into_tree(),
         }
     }
@@ -213,6 +209,19 @@ impl Value<'_> {
             Self::Instant(_) => self.into_text().map(Json::String).ok_or_else(instant::out_of_range),
         }
     }
+}
+
+/// An object of these members. A map may hold a key twice, an object can not: neither value is taken for the other.
+fn object(members: impl Iterator<Item = Result<(String, Json), Violation>>) -> Result<Json, Violation> {
+    let mut object = Map::new();
+    for member in members {
+        let (name, value) = member?;
+        if object.insert(name, value).is_some() {
+            let reason = "A map that has the same key twice";
+            return Err(Violation::new("object_key_collision", reason));
+        }
+    }
+    Ok(Json::Object(object))
 }
 
 /// Text that was to be JSON and is not.

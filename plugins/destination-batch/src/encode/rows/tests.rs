@@ -494,6 +494,29 @@ fn an_event_has_name_time_and_attributes() {
     );
 }
 
+#[test]
+fn a_map_that_holds_a_key_twice_is_refused_and_no_value_taken_for_the_other() {
+    let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for value in ["red", "blue"] {
+        map.keys().append_value("colour");
+        map.values().append_value(value);
+    }
+    map.append(true).unwrap();
+    let mut columns = event_columns(Arc::new(TimestampSecondArray::from(vec![NOW - 60])));
+    columns.push(("extras", Arc::new(map.finish())));
+    let encoded = encode_columns(named(columns), &json!({ "target": "profile_events" }));
+    assert_eq!(rejects(&encoded), [(0, "extras", "object_key_collision", false)]);
+}
+
+#[test]
+fn numbers_in_json_text_keep_their_last_digit() {
+    let mut columns = event_columns(Arc::new(TimestampSecondArray::from(vec![NOW - 60])));
+    columns.push(("sizes", text(&[Some(r#"{"a": 123456789.12345679, "b": 1e-45}"#)])));
+    let encoded = encode_columns(named(columns), &json!({ "target": "profile_events" }));
+    let sizes = &operations(&encoded)[0]["events"][0]["attributes"]["sizes"];
+    assert_eq!(sizes.to_string(), r#"{"a":123456789.12345679,"b":1e-45}"#);
+}
+
 fn format_time(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0)
         .unwrap()
