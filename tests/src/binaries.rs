@@ -8,10 +8,11 @@ use crate::{Context, Failure, Result};
 pub const DIRECTORY_VARIABLE: &str = "LONGSHORE_BIN_DIR";
 
 /// Every program that the tests and the demo run.
-pub const PROGRAMS: [&str; 6] = [
+pub const PROGRAMS: [&str; 7] = [
     "longshore",
     "longshore-batch-sandbox",
     "longshore-source-postgresql",
+    "longshore-source-clickhouse",
     "longshore-source-generate",
     "longshore-destination-batch",
     "longshore-destination-discard",

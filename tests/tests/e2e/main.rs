@@ -4,6 +4,9 @@
 
 mod bad_input;
 mod clickhouse_front;
+mod clickhouse_scene;
+mod clickhouse_syncs;
+mod clickhouse_types;
 mod fault_proxy;
 mod first_syncs;
 mod generated;
