@@ -63,6 +63,14 @@ impl Process {
         self.identity().look_up().is_some()
     }
 
+    /// The most memory that it has had resident until now, in bytes; nothing when it is gone.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: u64 = kibibytes.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

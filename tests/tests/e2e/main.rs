@@ -14,6 +14,7 @@ mod incremental;
 mod interruptions;
 mod kill_matrix;
 mod lost_answers;
+mod memory;
 mod pages;
 mod python_plugins;
 mod ranges;
