@@ -78,9 +78,11 @@ async fn unfinished_sums_are_refused_by_name_and_the_rest_is_synced_without_them
 }
 
 #[tokio::test]
-async fn text_that_is_no_utf8_stops_its_table_with_the_row_and_a_remedy() -> Result<()> {
+async fn text_that_is_no_utf8_stops_its_table_with_the_row_and_a_remedy_where_that_is_asked_for() -> Result<()> {
     let scene = table("String", ["'fine'", r"'\xff\x00\xe9'"]).await?;
-    let keyed = profiles().with_source("table_options: { t: { cursor: plan, primary_key: [custom_id] } }");
+    let keyed = profiles()
+        .with_source("invalid_utf8: error")
+        .with_source("table_options: { t: { cursor: plan, primary_key: [custom_id] } }");
     let refused = scene.sync(&keyed).await?;
     assert_refused(
         &refused,

@@ -4,7 +4,7 @@ use longshore_tests::{Result, shop::Target};
 
 use super::{
     case::{Case, arrive, arrive_with},
-    outcome::{plain, text},
+    outcome::{json, plain, text},
 };
 
 const TARGETS: [Target; 2] = [Target::Profiles, Target::Events];
@@ -32,6 +32,25 @@ async fn text_arrives_as_it_is_up_to_what_batch_takes() -> Result<()> {
     let cases = [
         Case::new("String", text, &values),
         Case::new("LowCardinality(String)", text, &values).with_nullable("LowCardinality(Nullable(String))"),
+    ];
+    arrive(&cases, &TARGETS).await
+}
+
+#[tokio::test]
+async fn strings_that_are_no_utf8_arrive_in_hexadecimal_and_those_beside_them_as_they_are() -> Result<()> {
+    const SPELLED: &str = r"if(isValidUTF8(@), @, concat('\\x', lower(hex(@))))";
+    let values = [r"'\xff\x00\xe9'", "'é'", r"'caf\xe9'", r"'\xed\xa0\x80'"];
+    let cases = [
+        Case::new("String", plain, &values).shown(SPELLED),
+        Case::new("LowCardinality(String)", plain, &values)
+            .with_nullable("LowCardinality(Nullable(String))")
+            .shown(SPELLED),
+        Case::new("Array(String)", json, &[r"['a', 'caf\xe9']"])
+            .never_null()
+            .shown(&format!(
+                "toJSONString(arrayMap(item -> {}, @))",
+                SPELLED.replace('@', "item")
+            )),
     ];
     arrive(&cases, &TARGETS).await
 }
