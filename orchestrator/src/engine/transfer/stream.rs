@@ -413,7 +413,7 @@ impl<'a> PartitionStream<'a> {
     }
 
     /// Rows are about to be sent once more: counted at once, because no ack may follow.
-    async fn resent(&self, index: usize, rows: u64) -> Result<(), Failure> {
+    async fn resent(&mut self, index: usize, rows: u64) -> Result<(), Failure> {
         let resent = ResentRows {
             partition: self.work.id.clone(),
             destination: self.table.destination_names[index].clone(),
