@@ -104,7 +104,10 @@ async fn passes(server: &ClickHouseServer, database: &ClickHouseDatabase, source
 fn look(pid: i32, peaks: &mut BTreeMap<String, u64>) {
     for process in Process::look_up(pid).into_iter().chain(processes::children(pid)) {
         let Some(peak) = process.peak_memory() else { continue };
-        // Until it has become the plugin, a child is called as its parent.
+        // A child that is just becoming a program has no command line for a moment, and before that its parent's.
+        if process.program().is_empty() {
+            continue;
+        }
         let most = peaks.entry(process.program().to_owned()).or_default();
         *most = peak.max(*most);
     }
