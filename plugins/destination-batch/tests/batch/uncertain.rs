@@ -221,7 +221,7 @@ async fn attributes_bear_to_be_sent_again_and_are_neither_announced_nor_held() {
     let (table, batch) = profiles(1_000);
     for wish in [UncertainRows::default(), HOLD] {
         let (written, end) = harness
-            .write_to_the_end(table.clone(), WriteMode::Overwrite, &[batch.clone()], wish)
+            .write_to_the_end(table.clone(), WriteMode::Overwrite, std::slice::from_ref(&batch), wish)
             .await;
         end.unwrap();
         assert_eq!(
