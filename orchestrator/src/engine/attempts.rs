@@ -18,7 +18,7 @@ pub(super) struct Attempts {
     warnings: Vec<String>,
 }
 
-/// How far a run is: rows committed, then tables completed.
+/// How far a run is: rows committed and not refused, then tables completed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Reached {
     rows: u64,
@@ -97,7 +97,12 @@ impl Attempts {
 impl Reached {
     fn of(report: &RunReport) -> Self {
         Self {
-            rows: report.tables.iter().map(|table| table.read).sum(),
+            // An outage under `uncertain: hold` turns rows into rejects, which is no way forward.
+            rows: report
+                .tables
+                .iter()
+                .map(|table| table.read.saturating_sub(table.rejected))
+                .sum(),
             tables: report.tables.iter().filter(|table| table.complete).count(),
         }
     }
