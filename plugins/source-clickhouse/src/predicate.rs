@@ -11,7 +11,7 @@ use longshore_sdk::{
 use crate::{
     catalog::Column,
     position::{Parameters, compared},
-    work::{Ordered, Since},
+    work::{Ordered, Since, Unsettled},
 };
 
 /// `column operator value`.
@@ -65,12 +65,14 @@ pub(crate) fn ordered(parameters: &mut Parameters, column: &Column, work: &Order
     if let Some(up_to) = &work.up_to {
         conditions.push(comparison(parameters, column, "<=", up_to));
     }
-    if let Some(unsettled) = &work.unsettled {
-        let settled = comparison(parameters, column, "<=", &unsettled.after);
-        let future = comparison(parameters, column, ">", &unsettled.up_to);
-        conditions.push(format!("({settled} OR {future})"));
-    }
     conditions
+}
+
+/// Whether a row is too new to be delivered.
+pub(crate) fn unsettled(parameters: &mut Parameters, column: &Column, unsettled: &Unsettled) -> String {
+    let newer = comparison(parameters, column, ">", &unsettled.after);
+    let past = comparison(parameters, column, "<=", &unsettled.up_to);
+    format!("({newer} AND {past})")
 }
 
 /// Rows after a position in the order `cursor, key…`, none of which is NULL.

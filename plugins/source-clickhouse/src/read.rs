@@ -78,6 +78,7 @@ struct Reader<'a> {
     name: &'a str,
     order: Option<Order>,
     again: Option<usize>,
+    unsettled: Option<usize>,
     seen: SeenRows,
     text: TextReader,
     /// Rows in a form whose bytes are equal when the rows are; `None` where a column has no such form: its rows are never taken for known.
@@ -113,6 +114,7 @@ impl<'a> Reader<'a> {
             },
             order: reading.order,
             again: reading.again,
+            unsettled: reading.unsettled,
             text: TextReader::new(table.invalid_utf8),
             converter,
             rows: 0,
@@ -216,21 +218,34 @@ impl<'a> Reader<'a> {
         output: &mut PartitionWriter,
     ) -> Result<()> {
         let slice = batch.slice(rows.start, rows.len());
-        let again = self
-            .again
-            .map(|column| sent.column(column).slice(rows.start, rows.len()));
-        let again = again.as_ref().and_then(|values| values.as_primitive_opt::<UInt8Type>());
-        let is_again = |row: usize| again.is_some_and(|again| again.value(row) != 0);
-        if self.seen.lets_all_pass() && !(0..slice.num_rows()).any(is_again) {
+        let flagged = |column: Option<usize>| {
+            let values = column.map(|column| sent.column(column).slice(rows.start, rows.len()));
+            move |row: usize| {
+                let flags = values
+                    .as_ref()
+                    .and_then(|values| values.as_primitive_opt::<UInt8Type>());
+                flags.is_some_and(|flags| flags.value(row) != 0)
+            }
+        };
+        let (is_again, is_unsettled) = (flagged(self.again), flagged(self.unsettled));
+        let plain = |row: usize| !is_again(row) && !is_unsettled(row);
+        if self.seen.lets_all_pass() && (0..slice.num_rows()).all(plain) {
             return output.write(slice).await;
         }
-        let Some(fingerprints) = self.fingerprints(&slice)? else {
-            return output.write(slice).await;
-        };
-        let fingerprint = |row: usize| xxh3_64(fingerprints.row(row).as_ref());
-        let new: Vec<bool> = (0..slice.num_rows())
-            .map(|row| self.seen.is_new(is_again(row), || fingerprint(row), output))
-            .collect();
+        let fingerprints = self.fingerprints(&slice)?;
+        let fingerprint = |row: usize| fingerprints.as_ref().map(|rows| xxh3_64(rows.row(row).as_ref()));
+        let mut new = Vec::with_capacity(slice.num_rows());
+        for row in 0..slice.num_rows() {
+            let known = fingerprint(row);
+            new.push(match known {
+                Some(known) if is_unsettled(row) => {
+                    self.seen.recall(|| known, output);
+                    false
+                }
+                Some(known) => self.seen.is_new(is_again(row), || known, output),
+                None => !is_unsettled(row),
+            });
+        }
         if new.iter().all(|new| *new) {
             return output.write(slice).await;
         }

@@ -9,7 +9,7 @@ use crate::{
     catalog::{Column, Relation},
     connection::{Server, Statement},
     position::{Parameters, expression},
-    predicate::{after, comparison, ordered, within},
+    predicate::{after, comparison, ordered, unsettled, within},
     work::{Ordered, Work},
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) order: Option<Order>,
     /// The column that says whether the next run may see a row again.
     pub(crate) again: Option<usize>,
+    /// The column that says whether a row is left for the next run because it is too new.
+    pub(crate) unsettled: Option<usize>,
 }
 
 /// Where the order's columns are.
@@ -75,6 +77,7 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
         statement: finished(sql, parameters, request),
         order: None,
         again: None,
+        unsettled: None,
     })
 }
 
@@ -113,6 +116,10 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
         expressions.push(comparison(&mut parameters, cursor, ">=", from));
         expressions.len() - 1
     });
+    let too_new = work.unsettled.as_ref().map(|interval| {
+        expressions.push(unsettled(&mut parameters, cursor, interval));
+        expressions.len() - 1
+    });
     let mut conditions = ordered(&mut parameters, cursor, work);
     if let Some(position) = &request.resume_from {
         conditions.extend(after(&mut parameters, position, cursor, &key)?);
@@ -133,6 +140,7 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
             unique: work.unique,
         }),
         again,
+        unsettled: too_new,
     })
 }
 

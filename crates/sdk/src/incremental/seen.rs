@@ -39,6 +39,19 @@ impl SeenRows {
         true
     }
 
+    /// Looks at a row that is left for the next run because it is too new, and that may have been delivered all the same, when its time was still to
+    /// come: such a row is remembered once more and counted as deduplicated. Any other is not counted at all.
+    pub fn recall(&mut self, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) {
+        if self.delivered.is_empty() {
+            return;
+        }
+        let fingerprint = fingerprint();
+        if self.delivered.take(fingerprint) {
+            output.fingerprint(fingerprint);
+            output.deduplicated(1);
+        }
+    }
+
     /// Whether no row needs its fingerprint but those that the next run may see again.
     #[must_use]
     pub fn lets_all_pass(&self) -> bool {

@@ -155,6 +155,32 @@ async fn rows_from_the_future_are_delivered_once_and_do_not_hide_those_that_come
 }
 
 #[tokio::test]
+async fn a_row_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
+    let database = database(EVENTS).await;
+    insert(&database, &[1], -2).await;
+    let settling = |settle: &str| database.spec(json!({"cursor": "at", "settle": settle}));
+    let mut early = reading(settling("10m"), "t").await;
+    assert_eq!(early.run().await.count(), 1, "its time is still to come");
+    for _ in 0..200 {
+        if database.count("SELECT now64(6) > max(at) FROM t").await == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    insert(&database, &[2], 0).await;
+    let unsettled = early.run().await;
+    assert_eq!(
+        (unsettled.count(), unsettled.deduplicated),
+        (0, 1),
+        "too new, and known"
+    );
+    let mut settled = reading(settling("0s"), "t").await;
+    settled.state = early.state.clone();
+    let rows = settled.run().await;
+    assert_eq!((rows.sorted("id"), rows.deduplicated), (vec!["2".to_owned()], 1));
+}
+
+#[tokio::test]
 async fn null_cursors_are_an_error_delivered_every_time_or_left_out_and_counted() {
     let database = database("CREATE TABLE t (id UInt64, at Nullable(DateTime)) ENGINE = MergeTree ORDER BY id;\nINSERT INTO t VALUES (1, '2020-01-01 00:00:00'), (2, NULL), (3, NULL)").await;
     let with = |null_cursor: &str| {
