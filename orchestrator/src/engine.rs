@@ -10,6 +10,7 @@
 //! | [`run`] | a sync from its hold to its report, over as many attempts as it takes |
 //! | `attempts` | how many attempts, how far apart, what is said of those that broke off |
 //! | `attempt` | the steps of one attempt in their order, and what happens at their end |
+//! | `queue` | partitions that go one after the other |
 //! | `prepare` | the destinations made ready, once, before a row is read |
 //! | `tables` | all partitions, so many at once; each table completed as its last partition is |
 //! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
@@ -26,6 +27,7 @@ pub mod hold;
 pub mod plan;
 mod prepare;
 pub mod progress;
+mod queue;
 pub mod reading;
 pub mod report;
 pub mod run;

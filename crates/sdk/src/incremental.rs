@@ -10,6 +10,7 @@ mod options;
 mod overlap;
 mod seen;
 mod server_clock;
+mod settle;
 mod stored;
 mod window;
 
@@ -18,7 +19,8 @@ pub use cursor_column::CursorColumn;
 pub use duration::Span;
 pub use options::{NamedStart, NullCursor, ReadOptions, StartFrom, options_pointer};
 pub use overlap::Overlap;
-pub use seen::SeenRows;
+pub use seen::{SeenRows, delivered_before};
 pub use server_clock::ServerClock;
+pub use settle::Unsettled;
 pub use stored::{descriptor_of, read_descriptor, read_source_state, source_state_of};
 pub use window::{before, fits, greater, lesser};

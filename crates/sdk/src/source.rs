@@ -136,6 +136,9 @@ pub struct TablePlan {
     pub warnings: Vec<String>,
     /// Upper bound of the cursor in this run's view.
     pub upper_bound: Option<CursorValue>,
+    /// The partitions follow each other in the order of the cursor. Where a destination replaces rows, they are read one after the other, so that an older
+    /// version of something never follows a newer one.
+    pub in_order: bool,
 }
 
 /// A unit of work of one table within one run.
@@ -175,6 +178,7 @@ impl TablePlan {
             completed_state: None,
             warnings: Vec::new(),
             upper_bound: None,
+            in_order: false,
         }
     }
 
@@ -213,6 +217,7 @@ impl TryFrom<TablePlan> for v1::TablePlan {
             completed_state: plan.completed_state.map(Into::into),
             warnings: plan.warnings,
             upper_bound: plan.upper_bound.map(Into::into),
+            in_order: plan.in_order,
         })
     }
 }
@@ -230,6 +235,7 @@ impl TryFrom<v1::TablePlan> for TablePlan {
             completed_state: plan.completed_state.map(TryInto::try_into).transpose()?,
             warnings: plan.warnings,
             upper_bound: plan.upper_bound.map(TryInto::try_into).transpose()?,
+            in_order: plan.in_order,
         })
     }
 }

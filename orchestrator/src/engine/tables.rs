@@ -12,6 +12,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{
     plan::PlannedTable,
+    queue::{Place, Queue},
     session::Session,
     transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
 };
@@ -32,6 +33,7 @@ pub(super) async fn move_planned(
     for (index, planned) in planned.into_iter().enumerate() {
         let table = Arc::new(table_context(&context, session, &planned, index, &prepared));
         let mut left = 0;
+        let mut queue = (planned.plan.in_order && table.replaces_rows()).then(Queue::default);
         for (partition, progress) in planned.plan.partitions.iter().zip(&planned.progress) {
             table
                 .counters
@@ -45,14 +47,9 @@ pub(super) async fn move_planned(
             }
             left += 1;
             let work = PartitionWork::new(&context.run_id, &table.name, partition.clone(), progress);
+            let place = queue.as_mut().map(Queue::join);
             let (context, table, slots) = (Arc::clone(&context), Arc::clone(&table), Arc::clone(&slots));
-            partitions.spawn(async move {
-                let _slot = slots.acquire_owned().await.expect("the semaphore is never closed");
-                if context.cancel.is_cancelled() {
-                    return (index, Err(Failure::Cancelled));
-                }
-                (index, transfer(context, table, work).await)
-            });
+            partitions.spawn(async move { (index, move_in_turn(context, table, work, slots, place).await) });
         }
         remaining.insert(index, left);
         tables.push((planned, table));
@@ -82,6 +79,31 @@ pub(super) async fn move_planned(
         ending.note(&context, outcome);
     }
     ending.first_failure.map_or(Ok(()), Err)
+}
+
+/// Moves a partition when its turn comes and a slot is free.
+async fn move_in_turn(
+    context: Arc<RunContext>,
+    table: Arc<TableContext>,
+    work: PartitionWork,
+    slots: Arc<Semaphore>,
+    mut place: Option<Place>,
+) -> Result<(), Failure> {
+    // Who waits in a line takes no slot from those who could go.
+    if let Some(place) = &mut place
+        && !place.comes().await
+    {
+        return Err(Failure::Cancelled);
+    }
+    let _slot = slots.acquire_owned().await.expect("the semaphore is never closed");
+    if context.cancel.is_cancelled() {
+        return Err(Failure::Cancelled);
+    }
+    transfer(context, table, work).await?;
+    if let Some(place) = place {
+        place.done();
+    }
+    Ok(())
 }
 
 /// Why the tables are not all moved, when they are not.

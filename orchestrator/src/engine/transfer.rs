@@ -97,6 +97,13 @@ pub(super) fn check_rejects(max_rejects: MaxRejects, read: u64, rejected: u64) -
 }
 
 impl TableContext {
+    /// Whether a row takes the place of an older one at some destination, so that versions must come in their order.
+    pub(super) fn replaces_rows(&self) -> bool {
+        self.destinations
+            .iter()
+            .any(|destination| destination.write_mode != v1::WriteMode::Append)
+    }
+
     /// Whether rows are recorded before they are sent, because sending them twice would leave a trace.
     pub(super) fn records_before_sending(&self) -> bool {
         self.destinations

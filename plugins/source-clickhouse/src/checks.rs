@@ -139,7 +139,8 @@ fn engine(relation: &Relation) -> String {
 }
 
 async fn readable(connector: &Connector, server: &Server, spec: &Spec, table: &str) -> Result<Relation> {
-    let relation = catalog::relation(connector, spec, table).await?;
+    let mut relation = catalog::relation(connector, spec, table).await?;
+    relation.guard_versions(server);
     let selected = relation.selected(spec)?;
     catalog::delivered_schema(connector, server, &relation, &selected).await?;
     Ok(relation)
@@ -148,7 +149,7 @@ async fn readable(connector: &Connector, server: &Server, spec: &Spec, table: &s
 async fn replica(probe: &Probe<'_>, server: &Server) -> Check {
     let name = format!("replica of table {}", probe.relation.shown);
     let consistency = if server.knows("select_sequential_consistency") {
-        "; select_sequential_consistency is set, which holds for inserts with a quorum"
+        "; select_sequential_consistency is set, which holds for inserts with insert_quorum and without insert_quorum_parallel"
     } else {
         ""
     };
@@ -216,6 +217,17 @@ async fn check_cursor(probe: &Probe<'_>, spec: &Spec, cursor: &str, name: &str) 
             }
         ),
     ));
+    if cursor.is_guarded {
+        checks.push(Check::warning(
+            format!("merged reads of table {}", relation.shown),
+            format!(
+                "the table is divided by {}, and this server merges what the conditions of a query have left of it: so that no older version is taken for \
+                 the newest, each run reads the whole table",
+                cursor.name
+            ),
+            "Upgrade the server to 26.3 or newer, or divide the table by a column that never changes.",
+        ));
+    }
     checks.push(guarantee(relation));
     Ok(checks)
 }

@@ -43,7 +43,29 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Beyond so many bytes the server sorts on its disk.
 const SORT_ON_DISK_BYTES: &str = "536870912";
 
-/// Settings that decide in which form values come, and that nothing is ever left out in silence: an answer is whole or an error.
+/// Settings of every question: an answer is whole or an error. With `break` a limit of the user's profile would end an answer early as if it were whole, be
+/// it rows of a table, their number, or the columns of a system table. Every supported version knows these.
+const WHOLE: &[(&str, &str)] = &[
+    ("distinct_overflow_mode", "throw"),
+    ("group_by_overflow_mode", "throw"),
+    ("join_overflow_mode", "throw"),
+    ("read_overflow_mode", "throw"),
+    ("read_overflow_mode_leaf", "throw"),
+    ("result_overflow_mode", "throw"),
+    ("set_overflow_mode", "throw"),
+    ("sort_overflow_mode", "throw"),
+    ("timeout_overflow_mode", "throw"),
+    ("transfer_overflow_mode", "throw"),
+    ("skip_unavailable_shards", "0"),
+    ("limit", "0"),
+    ("offset", "0"),
+];
+
+/// The server looks which parts of a table a condition can be true of only after its rows are merged; without it, FINAL does not see a newer version in
+/// another part of the table.
+pub(crate) const PRUNES_AFTER_FINAL: &str = "defer_partition_pruning_after_final";
+
+/// Settings that decide in which form values come, and that nothing is left out in silence.
 const SETTINGS: &[(&str, &str)] = &[
     // Bytes are checked here; the server does not check that text is UTF-8.
     ("output_format_arrow_string_as_string", "0"),
@@ -60,24 +82,14 @@ const SETTINGS: &[(&str, &str)] = &[
     ("output_format_json_named_tuples_as_objects", "1"),
     ("session_timezone", "UTC"),
     ("http_write_exception_in_output_format", "0"),
-    // With `break` a limit of the user's profile would end an answer early as if it were whole.
-    ("distinct_overflow_mode", "throw"),
-    ("group_by_overflow_mode", "throw"),
-    ("join_overflow_mode", "throw"),
-    ("read_overflow_mode", "throw"),
-    ("read_overflow_mode_leaf", "throw"),
-    ("result_overflow_mode", "throw"),
-    ("set_overflow_mode", "throw"),
-    ("sort_overflow_mode", "throw"),
-    ("timeout_overflow_mode", "throw"),
     ("timeout_overflow_mode_leaf", "throw"),
-    ("transfer_overflow_mode", "throw"),
-    ("skip_unavailable_shards", "0"),
-    ("limit", "0"),
-    ("offset", "0"),
-    // Skip indexes must not hide the newer version of a row from FINAL.
+    // A shard whose replicas are all too far behind is an error, and no older answer.
+    ("fallback_to_stale_replicas_for_distributed_queries", "0"),
+    // Neither skip indexes nor conditions nor partitions must hide the newer version of a row from FINAL.
     ("use_skip_indexes_if_final_exact_mode", "1"),
     ("optimize_move_to_prewhere_if_final", "0"),
+    ("do_not_merge_across_partitions_select_final", "0"),
+    (PRUNES_AFTER_FINAL, "1"),
     // The server notices by itself when nobody reads any more.
     ("cancel_http_readonly_queries_on_client_close", "1"),
 ];
@@ -133,6 +145,17 @@ impl Server {
 
     pub(crate) fn knows(&self, setting: &str) -> bool {
         self.known_settings.contains(setting)
+    }
+
+    /// One that knows these settings.
+    #[cfg(test)]
+    pub(crate) fn knowing(settings: &[&str]) -> Self {
+        Self {
+            version: "24.8.1.1".to_owned(),
+            host: "h".to_owned(),
+            clock: ServerClock { at: 0, local: 0 },
+            known_settings: Arc::new(settings.iter().map(|name| (*name).to_owned()).collect()),
+        }
     }
 }
 
@@ -310,6 +333,9 @@ impl Connector {
 
     fn plain(&self, statement: &Statement) -> Query {
         let mut query = self.client.query_raw(&statement.sql);
+        for (name, value) in WHOLE {
+            query = query.with_setting(*name, *value);
+        }
         for (name, value) in &statement.parameters {
             query = query.param(name, value);
         }
@@ -351,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_the_source_sets_itself_can_not_be_set_by_users() {
-        for (name, _) in SETTINGS {
+        for (name, _) in SETTINGS.iter().chain(WHOLE) {
             let spec = serde_json::json!({"host": "h", "settings": {*name: "1"}});
             let spec: Spec = serde_json::from_value(spec).unwrap();
             assert!(spec.check().is_err(), "{name}");

@@ -23,7 +23,11 @@ mod work;
 
 use std::{collections::HashMap, sync::Arc};
 
-use longshore_sdk::{core::fingerprints::Fingerprints, incremental::ReadOptions, prelude::*, source::OpenRuns};
+use longshore_sdk::{
+    incremental::{ReadOptions, delivered_before},
+    prelude::*,
+    source::OpenRuns,
+};
 
 use crate::{
     catalog::Relation,
@@ -99,7 +103,8 @@ impl Source for ClickHouse {
         let mut plans = Vec::with_capacity(open.tables.len());
         let mut tables = HashMap::with_capacity(open.tables.len());
         for selection in &open.tables {
-            let relation = catalog::relation(&self.connector, &self.spec, &selection.name).await?;
+            let mut relation = catalog::relation(&self.connector, &self.spec, &selection.name).await?;
+            relation.guard_versions(&server);
             let selected = relation.selected(&self.spec)?;
             let schema = catalog::delivered_schema(&self.connector, &server, &relation, &selected).await?;
             let filter = self.spec.options(&relation.shown).read.condition();
@@ -119,7 +124,7 @@ impl Source for ClickHouse {
                 selected,
                 schema,
                 filter,
-                seen: seen(selection)?,
+                seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
                 invalid_utf8: self.spec.invalid_utf8,
             };
             tables.insert(selection.name.clone(), Arc::new(table));
@@ -186,16 +191,4 @@ impl ClickHouse {
         }
         Ok(())
     }
-}
-
-/// The rows that the last run delivered and this one may see again. A cursor that was set by hand means that rows are wanted again.
-fn seen(selection: &TableSelection) -> Result<Fingerprints> {
-    let Some(state) = &selection.state else {
-        return Ok(Fingerprints::default());
-    };
-    Ok(if SourceState::of(state)?.is_some() {
-        state.fingerprints.clone()
-    } else {
-        Fingerprints::default()
-    })
 }

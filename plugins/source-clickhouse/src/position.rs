@@ -46,7 +46,7 @@ pub(crate) fn compared(column: &Column) -> String {
     if column.of.bare().name.starts_with("Enum") {
         expression(column)
     } else {
-        column.sql()
+        column.tested()
     }
 }
 
@@ -214,16 +214,9 @@ impl Parameters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{column_type::ColumnType, representation::Representation};
 
     fn column(of: &str) -> Column {
-        let of = ColumnType::parse(of);
-        Column {
-            name: "c".to_owned(),
-            representation: Representation::choose(&of),
-            of,
-            is_stored: true,
-        }
+        Column::of_type("c", of)
     }
 
     fn parameter(of: &str, value: &CursorValue) -> (String, String) {

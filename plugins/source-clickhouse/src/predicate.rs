@@ -5,13 +5,14 @@ use longshore_sdk::{
         Position,
         interval::{Bound, Interval},
     },
+    incremental::Unsettled,
     prelude::*,
 };
 
 use crate::{
     catalog::Column,
     position::{Parameters, compared},
-    work::{Ordered, Since, Unsettled},
+    work::{Ordered, Since},
 };
 
 /// `column operator value`.
@@ -51,7 +52,7 @@ pub(crate) fn since(
     };
     let mut conditions = Vec::new();
     if column.is_nullable() {
-        conditions.push(format!("{} IS NOT NULL", column.sql()));
+        conditions.push(format!("{} IS NOT NULL", column.tested()));
     }
     let bounds = begin.into_iter().chain(start.map(|start| (">=", start)));
     conditions.extend(bounds.map(|(operator, value)| comparison(parameters, column, operator, value)));
@@ -113,16 +114,9 @@ pub(crate) fn after(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{column_type::ColumnType, representation::Representation};
 
     fn column(name: &str) -> Column {
-        let of = ColumnType::parse("Int64");
-        Column {
-            name: name.to_owned(),
-            representation: Representation::choose(&of),
-            of,
-            is_stored: true,
-        }
+        Column::of_type(name, "Int64")
     }
 
     #[test]

@@ -70,10 +70,11 @@ impl Probe<'_> {
             .ok_or_else(|| self.unexpected())?
             .value(0);
         // Of no rows the server's greatest value is the type's zero, which is a value.
+        let greatest = batch.columns().get(1).ok_or_else(|| self.unexpected())?;
         let newest = if rows == 0 {
             None
         } else {
-            value_at(position_type(cursor), batch.column(1), 0)?
+            value_at(position_type(cursor), greatest, 0)?
         };
         Ok(Extent { rows, newest })
     }
@@ -113,7 +114,7 @@ impl Probe<'_> {
         let sql = format!(
             "SELECT count() AS count FROM {}{}",
             self.relation.from,
-            self.conditions(vec![format!("{} IS NULL", cursor.sql())])
+            self.conditions(vec![format!("{} IS NULL", cursor.tested())])
         );
         let mut statement = Statement::new(sql);
         if self.relation.merged {

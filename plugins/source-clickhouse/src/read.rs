@@ -1,6 +1,6 @@
 //! Reads a partition: the rows of one query, with checkpoints where a reader can resume.
 
-use std::{ops::Range, sync::Arc};
+use std::{cell::OnceCell, ops::Range, sync::Arc};
 
 use longshore_sdk::{
     arrow::{
@@ -66,7 +66,7 @@ pub(crate) async fn read(
         .arrow(&run.server, &reading.statement, Some(&query.id), &doing)
         .map_err(scoped)?;
     let stream = ArrowStream::begin(cursor, doing).await.map_err(scoped)?;
-    let reader = Reader::new(table, &partition.table, reading, baseline)?;
+    let reader = Reader::new(table, &partition.table, reading, baseline);
     reader.copy(stream, output).await.map_err(scoped)?;
     query.finish();
     Ok(())
@@ -81,8 +81,9 @@ struct Reader<'a> {
     unsettled: Option<usize>,
     seen: SeenRows,
     text: TextReader,
-    /// Rows in a form whose bytes are equal when the rows are; `None` where a column has no such form: its rows are never taken for known.
-    converter: Option<RowConverter>,
+    /// Rows in a form whose bytes are equal when the rows are, made with the first rows; `None` in it where a column has no such form: its rows are never
+    /// taken for known.
+    converter: OnceCell<Option<RowConverter>>,
     /// Rows fetched so far.
     rows: u64,
     /// The position of the last row that was sent.
@@ -92,19 +93,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(table: &'a RunTable, name: &'a str, reading: Reading, baseline: bool) -> Result<Self> {
-        let fields: Vec<SortField> = table
-            .schema
-            .fields()
-            .iter()
-            .map(|field| SortField::new(field.data_type().clone()))
-            .collect();
-        let converter = if RowConverter::supports_fields(&fields) {
-            RowConverter::new(fields).ok()
-        } else {
-            None
-        };
-        Ok(Self {
+    fn new(table: &'a RunTable, name: &'a str, reading: Reading, baseline: bool) -> Self {
+        Self {
             table,
             name,
             seen: if reading.order.is_some() {
@@ -116,11 +106,11 @@ impl<'a> Reader<'a> {
             again: reading.again,
             unsettled: reading.unsettled,
             text: TextReader::new(table.invalid_utf8),
-            converter,
+            converter: OnceCell::new(),
             rows: 0,
             last: None,
             checkpoint_due: false,
-        })
+        }
     }
 
     async fn copy(mut self, mut stream: ArrowStream, output: &mut PartitionWriter) -> Result<()> {
@@ -232,17 +222,16 @@ impl<'a> Reader<'a> {
         if self.seen.lets_all_pass() && (0..slice.num_rows()).all(plain) {
             return output.write(slice).await;
         }
-        let fingerprints = self.fingerprints(&slice)?;
-        let fingerprint = |row: usize| fingerprints.as_ref().map(|rows| xxh3_64(rows.row(row).as_ref()));
+        let fingerprints = self.fingerprints(&slice, &sent.slice(rows.start, rows.len()))?;
         let mut new = Vec::with_capacity(slice.num_rows());
         for row in 0..slice.num_rows() {
-            let known = fingerprint(row);
-            new.push(match known {
-                Some(known) if is_unsettled(row) => {
-                    self.seen.recall(|| known, output);
+            let fingerprint = |rows: &Rows| xxh3_64(rows.row(row).as_ref());
+            new.push(match &fingerprints {
+                Some(rows) if is_unsettled(row) => {
+                    self.seen.recall(|| fingerprint(rows), output);
                     false
                 }
-                Some(known) => self.seen.is_new(is_again(row), || known, output),
+                Some(rows) => self.seen.is_new(is_again(row), || fingerprint(rows), output),
                 None => !is_unsettled(row),
             });
         }
@@ -255,11 +244,17 @@ impl<'a> Reader<'a> {
         output.write(new).await
     }
 
-    fn fingerprints(&self, batch: &RecordBatch) -> Result<Option<Rows>> {
-        let Some(converter) = &self.converter else {
+    /// Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was
+    /// delivered.
+    fn fingerprints(&self, batch: &RecordBatch, sent: &RecordBatch) -> Result<Option<Rows>> {
+        let parts = self.order.iter().flat_map(|order| &order.parts);
+        let undelivered = parts.filter(|part| part.column >= batch.num_columns());
+        let mut columns = batch.columns().to_vec();
+        columns.extend(undelivered.filter_map(|part| sent.columns().get(part.column)).cloned());
+        let Some(converter) = self.converter.get_or_init(|| converter_of(&columns)) else {
             return Ok(None);
         };
-        converter.convert_columns(batch.columns()).map(Some).map_err(|error| {
+        converter.convert_columns(&columns).map(Some).map_err(|error| {
             Error::internal(
                 "row_unreadable",
                 format!("Rows of table {} can not be compared", self.name),
@@ -343,4 +338,15 @@ impl<'a> Reader<'a> {
         )
         .retryable()
     }
+}
+
+fn converter_of(columns: &[ArrayRef]) -> Option<RowConverter> {
+    let fields: Vec<SortField> = columns
+        .iter()
+        .map(|column| SortField::new(column.data_type().clone()))
+        .collect();
+    if !RowConverter::supports_fields(&fields) {
+        return None;
+    }
+    RowConverter::new(fields).ok()
 }

@@ -66,7 +66,7 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
     let conditions = match work {
         Work::Ordered(work) => return in_order(work, request),
         Work::Whole => Vec::new(),
-        Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
+        Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(request.relation, cursor)?.tested())],
         Work::Slice {
             column: name,
             within: interval,

@@ -31,6 +31,9 @@ const MAX_METADATA_BYTES: usize = 64 << 20;
 /// No batch is so large; a greater length is no length.
 const MAX_BODY_BYTES: usize = 2 << 30;
 
+/// So much is reserved for a length that is only announced; more comes with the bytes themselves.
+const RESERVED_BYTES: usize = 4 << 20;
+
 /// As much of what is no Arrow is kept, to look for an exception in it.
 const MAX_FOREIGN_BYTES: usize = 64 << 10;
 
@@ -247,7 +250,7 @@ impl Messages {
                             self.state = State::default();
                             return self.message(&metadata, Buffer::from(Vec::<u8>::new())).map(Some);
                         }
-                        let body = MutableBuffer::with_capacity(length);
+                        let body = MutableBuffer::with_capacity(length.min(RESERVED_BYTES));
                         self.state = State::Body { metadata, body, length };
                     }
                 }
@@ -300,7 +303,7 @@ fn after_prefix(prefix: &[u8]) -> Result<State, Unreadable> {
     match length {
         0 => Ok(State::Ended),
         1..=MAX_METADATA_BYTES => Ok(State::Metadata {
-            bytes: Vec::with_capacity(length),
+            bytes: Vec::with_capacity(length.min(RESERVED_BYTES)),
             length,
         }),
         _ => Err(damaged("a message with an impossible length")),

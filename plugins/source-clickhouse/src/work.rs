@@ -1,6 +1,10 @@
 //! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
 
-use longshore_sdk::{core::interval::Interval, incremental::descriptor_of, prelude::*};
+use longshore_sdk::{
+    core::interval::Interval,
+    incremental::{Unsettled, descriptor_of},
+    prelude::*,
+};
 use serde::{Deserialize, Serialize};
 
 /// A partition's descriptor.
@@ -53,14 +57,6 @@ pub(crate) enum Since {
     After(CursorValue),
     /// All rows of the window.
     Window { from: CursorValue },
-}
-
-/// Rows with a cursor after `after` and up to `up_to` are left out; those beyond, in the future, are not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Unsettled {
-    pub(crate) after: CursorValue,
-    pub(crate) up_to: CursorValue,
 }
 
 impl Work {

@@ -158,12 +158,11 @@ impl GeneratedTable {
             },
             ..TableState::default()
         });
+        let partitions = ranges.into_iter().map(RowRange::partition).collect();
         Ok(TablePlan {
-            table: self.table(),
-            partitions: ranges.into_iter().map(RowRange::partition).collect(),
             completed_state,
-            warnings: Vec::new(),
             upper_bound,
+            ..TablePlan::new(self.table(), partitions)
         })
     }
 

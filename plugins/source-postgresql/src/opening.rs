@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use longshore_sdk::{core::fingerprints::Fingerprints, incremental::ReadOptions, prelude::*};
+use longshore_sdk::{
+    incremental::{ReadOptions, delivered_before},
+    prelude::*,
+};
 
 use crate::{
     catalog,
@@ -80,7 +83,7 @@ async fn plan_tables(
             schema: Arc::clone(&plan.table.schema),
             filter: relation.filter(spec),
             relation,
-            seen: seen(selection)?,
+            seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
             resumed: selection.resume.is_some(),
             moved_by: Mutex::default(),
         };
@@ -117,16 +120,4 @@ async fn rewritten_since(holder: &Session) -> Result<bool> {
     Ok(row
         .map_err(|error| from_postgres(&error, "looking for tables that were rewritten"))?
         .get(0))
-}
-
-/// The rows that the last run delivered and this one may see again. A cursor that was set by hand means that rows are wanted again.
-fn seen(selection: &TableSelection) -> Result<Fingerprints> {
-    let Some(state) = &selection.state else {
-        return Ok(Fingerprints::default());
-    };
-    Ok(if SourceState::of(state)?.is_some() {
-        state.fingerprints.clone()
-    } else {
-        Fingerprints::default()
-    })
 }

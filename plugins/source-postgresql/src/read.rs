@@ -213,13 +213,15 @@ impl<'a> Reader<'a> {
 
     /// Whether a row is to be delivered. Remembers it when the next run may see it again.
     fn is_new(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> bool {
-        let again = self
-            .statement
-            .again
-            .is_some_and(|column| spans.field(row, column) == Some(&[1]));
+        let is_set = |column: usize| spans.field(row, column) == Some(&[1]);
+        let again = self.statement.again.is_some_and(is_set);
         // Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was
         // delivered. The number of fields in front is not, because runs differ in the column that says `again`.
         let fingerprint = || xxh3_64(&row[2..spans.end_of(self.statement.identity - 1)]);
+        if self.statement.unsettled.is_some_and(is_set) {
+            self.seen.recall(fingerprint, output);
+            return false;
+        }
         self.seen.is_new(again, fingerprint, output)
     }
 

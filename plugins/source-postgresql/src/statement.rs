@@ -2,6 +2,7 @@
 
 use longshore_sdk::{
     core::{Position, cursor::CursorType},
+    incremental::Unsettled,
     prelude::*,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct Statement {
     pub(crate) order: Option<Order>,
     /// The column that says whether the next run may see a row again.
     pub(crate) again: Option<usize>,
+    /// The column that says whether a row is left for the next run because it is too new.
+    pub(crate) unsettled: Option<usize>,
     /// So many columns in front say which row it is and what it holds: those to deliver, cursor and key.
     pub(crate) identity: usize,
 }
@@ -89,20 +92,25 @@ fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
         columns: request.selected.len(),
         order: None,
         again: None,
+        unsettled: None,
         identity: request.selected.len(),
     }
 }
 
 /// Some pages of a heap. When a later snapshot goes on where another began, rows may have moved to pages that were read before: one of the partitions reads them too.
 fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
-    let (expressions, again, of_cursor) = match &work.of_cursor {
-        None => (expressions(request.selected), None, Vec::new()),
+    let (columns, of_cursor) = match &work.of_cursor {
+        None => (CursorColumns::none(request), Vec::new()),
         Some(ordered) => {
-            let columns = CursorColumns::of(ordered, request)?;
-            let conditions = bounds(ordered, column(request.relation, &ordered.cursor)?);
-            (columns.expressions, columns.again, conditions)
+            let cursor = column(request.relation, &ordered.cursor)?;
+            let mut conditions = bounds(ordered, cursor);
+            // A first run has delivered nothing before, so that it need not look at what is too new.
+            let too_new = ordered.unsettled.as_ref().map(|interval| unsettled(cursor, interval));
+            conditions.extend(too_new.map(|too_new| format!("NOT {too_new}")));
+            (CursorColumns::of(ordered, request)?, conditions)
         }
     };
+    let expressions = columns.expressions;
     let mut conditions = of_cursor.clone();
     if work.from > 0 {
         conditions.push(format!("ctid >= '({},0)'::pg_catalog.tid", work.from));
@@ -128,8 +136,9 @@ fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
         sql,
         columns: expressions.len(),
         order: None,
-        again,
-        identity: expressions.len() - usize::from(again.is_some()),
+        again: columns.again,
+        unsettled: None,
+        identity: columns.identity,
     })
 }
 
@@ -139,9 +148,21 @@ struct CursorColumns {
     expressions: Vec<String>,
     parts: Vec<OrderPart>,
     again: Option<usize>,
+    /// See [`Statement::identity`].
+    identity: usize,
 }
 
 impl CursorColumns {
+    /// Of a read without a cursor.
+    fn none(request: &Request<'_>) -> Self {
+        Self {
+            expressions: expressions(request.selected),
+            parts: Vec::new(),
+            again: None,
+            identity: request.selected.len(),
+        }
+    }
+
     fn of(work: &Ordered, request: &Request<'_>) -> Result<Self> {
         let cursor = column(request.relation, &work.cursor)?;
         let mut expressions = expressions(request.selected);
@@ -164,6 +185,7 @@ impl CursorColumns {
             });
             parts.push(OrderPart { column, cursor_type });
         }
+        let identity = expressions.len();
         let again = again(&work.again, cursor, request.snapshot).map(|expression| {
             expressions.push(expression);
             expressions.len() - 1
@@ -172,6 +194,7 @@ impl CursorColumns {
             expressions,
             parts,
             again,
+            identity,
         })
     }
 }
@@ -183,14 +206,14 @@ fn bounds(work: &Ordered, cursor: &Column) -> Vec<String> {
         conditions.push(compared(cursor, ">=", from));
     }
     conditions.push(compared(cursor, "<=", &work.up_to));
-    if let Some(unsettled) = &work.unsettled {
-        conditions.push(format!(
-            "({} OR {})",
-            compared(cursor, "<=", &unsettled.after),
-            compared(cursor, ">", &unsettled.up_to)
-        ));
-    }
     conditions
+}
+
+/// Whether a row is too new to be delivered.
+fn unsettled(cursor: &Column, interval: &Unsettled) -> String {
+    let newer = compared(cursor, ">", &interval.after);
+    let past = compared(cursor, "<=", &interval.up_to);
+    format!("({newer} AND {past})")
 }
 
 fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
@@ -202,10 +225,15 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
         .map(|name| column(relation, name))
         .collect::<Result<Vec<_>>>()?;
     let CursorColumns {
-        expressions,
+        mut expressions,
         parts,
         again,
+        identity,
     } = CursorColumns::of(work, request)?;
+    let too_new = work.unsettled.as_ref().map(|interval| {
+        expressions.push(unsettled(cursor, interval));
+        expressions.len() - 1
+    });
     let mut conditions = bounds(work, cursor);
     conditions.extend(since(&work.since, cursor, request.snapshot));
     if let Some(position) = &request.resume_from {
@@ -223,12 +251,13 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
     Ok(Statement {
         sql: format!("{rows} ORDER BY {}", order.join(", ")),
         columns: expressions.len(),
-        identity: expressions.len() - usize::from(again.is_some()),
         order: Some(Order {
             parts,
             unique: work.unique,
         }),
         again,
+        unsettled: too_new,
+        identity,
     })
 }
 

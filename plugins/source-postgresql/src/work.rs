@@ -1,6 +1,9 @@
 //! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
 
-use longshore_sdk::{incremental::descriptor_of, prelude::*};
+use longshore_sdk::{
+    incremental::{Unsettled, descriptor_of},
+    prelude::*,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::Snapshot;
@@ -59,14 +62,6 @@ pub(crate) enum Since {
     },
     /// All rows of the window.
     Window { from: CursorValue },
-}
-
-/// Rows with a cursor after `after` and up to `up_to` are left out; those beyond, in the future, are not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Unsettled {
-    pub(crate) after: CursorValue,
-    pub(crate) up_to: CursorValue,
 }
 
 /// The rows of this run that match the next run's condition too.

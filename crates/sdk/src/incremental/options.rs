@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Overlap, Span};
+use crate::table::TableName;
 
 /// What to do with rows whose cursor column is NULL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -91,11 +92,11 @@ pub fn options_pointer(table: &str) -> String {
 }
 
 impl ReadOptions {
-    /// Checks what can be checked without a connection.
+    /// Checks what can be checked without a connection. `namespace` is the schema or database whose tables are listed under their bare names.
     ///
     /// # Errors
-    /// `spec_invalid`, with the field at fault.
-    pub fn check(&self, table: &str) -> Result<()> {
+    /// `spec_invalid`, with the field at fault; those of [`TableName::parse`].
+    pub fn check(&self, table: &str, namespace: &str) -> Result<()> {
         let invalid = |field: &str, message: &str| {
             Err(Error::config("spec_invalid", format!("Table {table}: {message}"))
                 .with_field(format!("{}/{field}", options_pointer(table))))
@@ -112,7 +113,25 @@ impl ReadOptions {
         if self.query.as_deref().is_some_and(|query| query.trim().is_empty()) {
             return invalid("query", "`query` is empty");
         }
+        if self.query.is_some() {
+            // A query is listed under whatever name it is given.
+            return Ok(());
+        }
+        let listed = TableName::parse(table, namespace)?.shown(namespace);
+        if listed != table {
+            let message = format!("Table {table} is listed as {listed}: write its options under that name");
+            return Err(Error::config("spec_invalid", message).with_field(options_pointer(table)));
+        }
         Ok(())
+    }
+
+    /// The cursor column of the table: its own, or the source's where it says nothing of its own.
+    #[must_use]
+    pub fn cursor_or<'a>(&'a self, of_source: Option<&'a str>) -> Option<&'a str> {
+        match &self.cursor {
+            Some(own) => own.as_deref(),
+            None => of_source,
+        }
     }
 
     /// The condition of the options, in parentheses.

@@ -27,8 +27,8 @@ impl Overlap {
     /// option counts before the source's.
     ///
     /// # Errors
-    /// `overlap_invalid`: a bare number for a column of dates or times, which could mean anything; or a table's own duration for a column of integers. A
-    /// source's duration leaves columns of integers their default.
+    /// `overlap_invalid`: a bare number for a column of dates or times, which could mean anything; a table's own duration for a column of integers; a table's
+    /// own overlap for a type that knows no distance. A source's duration leaves columns of integers their default, and those without distance none.
     pub fn distance(own: Option<Self>, of_source: Option<Self>, column: &CursorColumn<'_>) -> Result<i64> {
         let invalid = |message: &str, remedy: &str| {
             let pointer = match own {
@@ -53,12 +53,18 @@ impl Overlap {
             ),
             (CursorType::Date | CursorType::Timestamp { .. }, Some(Self::Time(span))) => Ok(span.microseconds()),
             (CursorType::Date | CursorType::Timestamp { .. }, None) => Ok(OVERLAP_MICROSECONDS),
-            (_, Some(Self::Units(units))) => Ok(i64::from(units)),
-            (_, Some(Self::Time(_))) if own.is_some() => invalid(
+            (CursorType::Int | CursorType::Uint, Some(Self::Units(units))) => Ok(i64::from(units)),
+            (CursorType::Int | CursorType::Uint, Some(Self::Time(_))) if own.is_some() => invalid(
                 "`overlap` is a duration",
                 "Write a number of units, such as 1000, for a column that holds no time.",
             ),
-            (_, Some(Self::Time(_)) | None) => Ok(OVERLAP_UNITS),
+            (CursorType::Int | CursorType::Uint, Some(Self::Time(_)) | None) => Ok(OVERLAP_UNITS),
+            (_, Some(_)) if own.is_some() => invalid(
+                "`overlap` is set, and between values of this type there is no distance",
+                "Leave it out: rows that appear late are looked for from the greatest cursor on. A date, a time or an integer of at most 64 bits as cursor \
+                 has a distance.",
+            ),
+            (_, _) => Ok(0),
         }
     }
 }
@@ -97,6 +103,19 @@ mod tests {
             let span = Some(Overlap::Time("10s".parse().unwrap()));
             assert_eq!(Overlap::distance(span, units, &column), Ok(10_000_000));
             assert_eq!(Overlap::distance(None, None, &column), Ok(OVERLAP_MICROSECONDS));
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_distance_a_tables_own_overlap_is_refused() {
+        let units = Some(Overlap::Units(3));
+        for cursor_type in [CursorType::Decimal, CursorType::Text, CursorType::Binary] {
+            let column = column(cursor_type);
+            assert_eq!(
+                Overlap::distance(units, None, &column).unwrap_err().code,
+                "overlap_invalid"
+            );
+            assert_eq!(Overlap::distance(None, units, &column), Ok(0));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Rows that the last run delivered and this one sees again.
 
-use longshore_core::fingerprints::Fingerprints;
+use longshore_core::{Result, TableState, fingerprints::Fingerprints};
 
 use crate::source::PartitionWriter;
 
@@ -56,5 +56,20 @@ impl SeenRows {
     #[must_use]
     pub fn lets_all_pass(&self) -> bool {
         self.delivered.is_empty() && !self.baseline
+    }
+}
+
+/// The rows that the last run delivered and this one may see again. `own` reads the source's part of a state, and answers `None` for a cursor that was set
+/// by hand: it means that rows are wanted again.
+///
+/// # Errors
+/// Those of `own`.
+pub fn delivered_before<T>(
+    state: Option<&TableState>,
+    own: impl FnOnce(&TableState) -> Result<Option<T>>,
+) -> Result<Fingerprints> {
+    match state {
+        Some(state) if own(state)?.is_some() => Ok(state.fingerprints.clone()),
+        Some(_) | None => Ok(Fingerprints::default()),
     }
 }

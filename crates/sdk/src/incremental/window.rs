@@ -55,6 +55,8 @@ pub fn fits(cursor: &CursorValue, cursor_type: CursorType) -> bool {
     match (cursor.cursor_type(), cursor_type) {
         (None, CursorType::Date | CursorType::Timestamp { .. }) => true,
         (Some(CursorType::Timestamp { instant: a, .. }), CursorType::Timestamp { instant: b, .. }) => a == b,
+        // Of a server whose text may be any bytes.
+        (Some(CursorType::Binary), CursorType::Text) => true,
         (found, wanted) => found == Some(wanted),
     }
 }
@@ -119,6 +121,8 @@ mod tests {
             instant: false,
         };
         assert!(fits(&at(1), instant) && !fits(&at(1), local) && !fits(&at(1), CursorType::Int));
+        let bytes = CursorValue::Binary(vec![0xFF, 1]);
+        assert!(fits(&bytes, CursorType::Text) && !fits(&CursorValue::Text("a".to_owned()), CursorType::Binary));
         assert!(
             fits(&CursorValue::Infinity(Sign::Positive), CursorType::Date)
                 && !fits(&CursorValue::Infinity(Sign::Positive), CursorType::Int)

@@ -15,12 +15,26 @@ pub(crate) struct Column {
     pub(crate) representation: Representation,
     /// `SELECT *` has it: it is no alias and not computed at insertion.
     pub(crate) is_stored: bool,
+    /// The table is divided by it.
+    pub(crate) is_in_partition_key: bool,
+    /// Conditions on it must not let the server pass over parts of the table: see [`super::Relation::guard_versions`].
+    pub(crate) is_guarded: bool,
 }
 
 impl Column {
     /// The column as an identifier.
     pub(crate) fn sql(&self) -> String {
         quoted(&self.name)
+    }
+
+    /// The column in a condition.
+    pub(crate) fn tested(&self) -> String {
+        if self.is_guarded {
+            // The same value, of which the server knows nothing in advance.
+            format!("identity({})", self.sql())
+        } else {
+            self.sql()
+        }
     }
 
     /// The expression that the column is delivered with.
@@ -73,17 +87,27 @@ impl Column {
 }
 
 #[cfg(test)]
+impl Column {
+    /// A stored column as the server describes it, without options.
+    pub(crate) fn of_type(name: &str, of: &str) -> Self {
+        let of = ColumnType::parse(of);
+        Self {
+            name: name.to_owned(),
+            representation: Representation::choose(&of),
+            of,
+            is_stored: true,
+            is_in_partition_key: false,
+            is_guarded: false,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn column(of: &str) -> Column {
-        let of = ColumnType::parse(of);
-        Column {
-            name: "c".to_owned(),
-            representation: Representation::choose(&of),
-            of,
-            is_stored: true,
-        }
+        Column::of_type("c", of)
     }
 
     #[test]

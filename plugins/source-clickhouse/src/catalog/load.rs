@@ -36,7 +36,7 @@ struct TableRow {
     total_bytes: Option<u64>,
 }
 
-const COLUMN: &str = "database, table, name, type, default_kind, data_uncompressed_bytes";
+const COLUMN: &str = "database, table, name, type, default_kind, data_uncompressed_bytes, is_in_partition_key";
 
 #[derive(Row, Deserialize)]
 struct ColumnRow {
@@ -47,6 +47,7 @@ struct ColumnRow {
     type_name: String,
     default_kind: String,
     data_uncompressed_bytes: u64,
+    is_in_partition_key: u8,
 }
 
 #[derive(Row, Deserialize)]
@@ -144,7 +145,10 @@ fn assembled(spec: &Spec, table: TableRow, columns: Vec<ColumnRow>) -> Relation 
         .filter(|column| column.default_kind != "EPHEMERAL")
         .map(|column| {
             let is_stored = !matches!(column.default_kind.as_str(), "ALIAS" | "MATERIALIZED");
-            described(spec, &shown, &column.name, &column.type_name, is_stored)
+            Column {
+                is_in_partition_key: column.is_in_partition_key != 0,
+                ..described(spec, &shown, &column.name, &column.type_name, is_stored)
+            }
         })
         .collect();
     Relation {
@@ -262,16 +266,9 @@ pub(crate) async fn delivered_schema(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{column_type::ColumnType, representation::Representation};
 
     fn column(name: &str) -> Column {
-        let of = ColumnType::parse("Int32");
-        Column {
-            name: name.to_owned(),
-            representation: Representation::choose(&of),
-            of,
-            is_stored: true,
-        }
+        Column::of_type(name, "Int32")
     }
 
     #[test]

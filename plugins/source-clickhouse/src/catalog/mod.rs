@@ -12,7 +12,11 @@ use longshore_sdk::{
     prelude::*,
 };
 
-use crate::{column_type::ColumnType, spec::Spec};
+use crate::{
+    column_type::ColumnType,
+    connection::{PRUNES_AFTER_FINAL, Server},
+    spec::Spec,
+};
 pub(crate) use column::Column;
 pub(crate) use engine::Engine;
 pub(crate) use load::{delivered_schema, list, relation};
@@ -116,6 +120,20 @@ impl Relation {
             && self.sorting_key.iter().all(|name| key.contains(name))
     }
 
+    /// Keeps conditions from hiding the newest version of a row. A server that does not put it off looks at the conditions first, leaves out the parts of the
+    /// table that can not meet them, and merges what is left: an older version is then the newest one that it sees. It knows nothing in advance of a
+    /// column that is passed through a function, at the price of reading every part.
+    ///
+    /// Columns of the sorting key are the same in all versions of a row.
+    pub(crate) fn guard_versions(&mut self, server: &Server) {
+        if !self.merged || !self.engine.merges() || server.knows(PRUNES_AFTER_FINAL) {
+            return;
+        }
+        for column in &mut self.columns {
+            column.is_guarded = column.is_in_partition_key && !self.sorting_key.contains(&column.name);
+        }
+    }
+
     /// The condition under which a row of a collapsing engine is a state and not the mark of its end.
     pub(crate) fn state_condition(&self) -> Option<String> {
         self.engine
@@ -205,5 +223,55 @@ pub(crate) fn described(spec: &Spec, table: &str, name: &str, type_name: &str, i
         of,
         representation,
         is_stored,
+        is_in_partition_key: false,
+        is_guarded: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relation(engine: &str, merged: bool) -> Relation {
+        let columns = ["id", "at", "other"].map(|name| Column {
+            is_in_partition_key: name != "other",
+            ..Column::of_type(name, "DateTime")
+        });
+        Relation {
+            shown: "t".to_owned(),
+            from: "`d`.`t`".to_owned(),
+            engine: Engine::new(engine, ""),
+            stored: None,
+            columns: columns.to_vec(),
+            sorting_key: vec!["id".to_owned()],
+            merged,
+            estimated_rows: None,
+            estimated_bytes: None,
+            uncompressed_bytes: None,
+            declared_key: Vec::new(),
+        }
+    }
+
+    fn guarded(mut relation: Relation, server: &Server) -> Vec<String> {
+        relation.guard_versions(server);
+        let guarded = relation.columns.into_iter().filter(|column| column.is_guarded);
+        guarded.map(|column| column.tested()).collect()
+    }
+
+    #[test]
+    fn conditions_are_kept_from_hiding_versions_where_the_server_does_not_see_to_it() {
+        let older = Server::knowing(&[]);
+        assert_eq!(
+            guarded(relation("ReplacingMergeTree", true), &older),
+            ["identity(`at`)"]
+        );
+        let newer = Server::knowing(&[PRUNES_AFTER_FINAL]);
+        for (relation, server) in [
+            (relation("ReplacingMergeTree", true), &newer),
+            (relation("ReplacingMergeTree", false), &older),
+            (relation("MergeTree", true), &older),
+        ] {
+            assert_eq!(guarded(relation, server), [""; 0]);
+        }
     }
 }

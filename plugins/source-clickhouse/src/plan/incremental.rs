@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use longshore_sdk::{
-    core::{cursor::CursorType, interval::Bound},
+    core::interval::Bound,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, Unsettled, before, greater, lesser,
     },
     prelude::*,
 };
@@ -17,11 +17,8 @@ use crate::{
     predicate::since,
     probe::{Extent, Replica},
     source_state::SourceState,
-    work::{Ordered, Since, Unsettled, Work},
+    work::{Ordered, Since, Work},
 };
-
-/// This much is left for the next run, unless the options say otherwise: blocks that are being written, clocks that differ.
-const SETTLE_MICROSECONDS: i64 = 5 * 1_000_000;
 
 /// A replica that is further behind than this is worth a warning.
 const WORRYING_DELAY_SECONDS: u64 = 60;
@@ -99,13 +96,13 @@ impl Incremental<'_> {
             };
             partitions.extend(self.partitions(ordered, &extent).await?);
         }
-        self.warn(state);
+        self.warn(state)?;
         Ok(TablePlan {
-            table,
-            partitions,
             completed_state: Some(completed_state),
             warnings: self.warnings,
             upper_bound,
+            in_order: true,
+            ..TablePlan::new(table, partitions)
         })
     }
 
@@ -201,33 +198,34 @@ impl Incremental<'_> {
     }
 
     fn unsettled(&self) -> Option<Unsettled> {
-        let settle = self.settle();
-        if settle == 0 {
-            return None;
-        }
-        let clock = self.planning.probe.server.clock;
-        Some(Unsettled {
-            after: clock.before(self.described.cursor_type, settle)?,
-            up_to: clock.now(self.described.cursor_type)?,
-        })
+        Unsettled::by(
+            self.planning.probe.server.clock,
+            self.described.cursor_type,
+            self.settle(),
+        )
     }
 
     /// In microseconds. A replica that is behind shows nothing newer than its delay for sure.
     fn settle(&self) -> i64 {
         let configured = self.options.settle.or(self.planning.spec.settle);
-        // A date has no seconds to wait for; its overlap of a day does that.
-        let default = if self.described.cursor_type == CursorType::Date {
-            0
-        } else {
-            SETTLE_MICROSECONDS
-        };
+        let default = Unsettled::default_settle(self.described.cursor_type);
         let delay = self.replica.map_or(0, |replica| replica.delay_seconds);
         let delay = i64::try_from(delay).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         configured.map_or(default, Span::microseconds).max(delay)
     }
 
-    fn warn(&mut self, state: Option<&TableState>) {
+    fn warn(&mut self, state: Option<&TableState>) -> Result<()> {
         let table = self.described.table;
+        let last = state.map(SourceState::of).transpose()?.flatten();
+        let host = &self.planning.probe.server.host;
+        if let Some(other) = last.map(|last| last.replica).filter(|replica| replica != host)
+            && self.planning.probe.relation.engine.is_replicated()
+        {
+            self.warnings.push(format!(
+                "{host} answers for table {table}, and {other} did in the last run: rows that one of them shows later than `overlap` after the other are not found. \
+                 Let `host` be one replica."
+            ));
+        }
         if let Some(replica) = self
             .replica
             .filter(|replica| replica.delay_seconds > WORRYING_DELAY_SECONDS)
@@ -248,5 +246,6 @@ impl Incremental<'_> {
                 "More rows of {table} than can be remembered lie within the overlap: some are delivered again. A shorter `overlap` avoids it."
             ));
         }
+        Ok(())
     }
 }

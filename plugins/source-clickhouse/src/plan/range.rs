@@ -59,5 +59,6 @@ pub(super) async fn plan(
             .push(Work::Ordered(Box::new(ordered)).into_partition(format!("range-{index}"), Some(share))?);
     }
     plan.upper_bound = extent.newest;
+    plan.in_order = true;
     Ok(plan)
 }

@@ -5,9 +5,8 @@ mod table_options;
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use longshore_sdk::{
-    incremental::{Overlap, Span, options_pointer},
+    incremental::{Overlap, Span},
     prelude::*,
-    table::TableName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -178,15 +177,7 @@ impl Spec {
             }
         }
         for (name, options) in &self.table_options {
-            options.read.check(name)?;
-            let listed = match &options.read.query {
-                Some(_) => name.clone(),
-                None => TableName::parse(name, &self.database)?.shown(&self.database),
-            };
-            if listed != *name {
-                let message = format!("Table {name} is listed as {listed}: write its options under that name");
-                return invalid(options_pointer(name).trim_start_matches('/'), message);
-            }
+            options.read.check(name, &self.database)?;
         }
         Ok(())
     }
@@ -200,13 +191,10 @@ impl Spec {
     /// The cursor column that a table must have, if it is to be read incrementally.
     #[must_use]
     pub fn cursor_of(&self, table: &str) -> Option<&str> {
-        let own = self
-            .table_options
-            .get(table)
-            .and_then(|options| options.read.cursor.as_ref());
-        match own {
-            Some(own) => own.as_deref(),
-            None => self.cursor.as_deref(),
+        let of_source = self.cursor.as_deref();
+        match self.table_options.get(table) {
+            Some(options) => options.read.cursor_or(of_source),
+            None => of_source,
         }
     }
 
@@ -250,10 +238,15 @@ impl Spec {
 
 /// Beginnings of the names of settings that would change what the source relies on, or that are parameters of the interface.
 const RESERVED_SETTINGS: &[&str] = &[
+    "additional_result_filter",
+    "additional_table_filters",
     "cancel_http_readonly_queries_on_client_close",
     "database",
     "default_format",
+    "defer_partition_pruning_after_final",
+    "do_not_merge_across_partitions_select_final",
     "enable_http_compression",
+    "fallback_to_stale_replicas_for_distributed_queries",
     "final",
     "http_write_exception_in_output_format",
     "limit",

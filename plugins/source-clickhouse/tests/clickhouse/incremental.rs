@@ -155,6 +155,23 @@ async fn rows_from_the_future_are_delivered_once_and_do_not_hide_those_that_come
 }
 
 #[tokio::test]
+async fn a_row_that_looks_like_a_delivered_one_in_the_columns_that_are_delivered_is_delivered() {
+    let database = database(EVENTS).await;
+    insert(&database, &[1], 100).await;
+    let options = json!({"cursor": "at", "settle": "0s", "table_options": {"t": {"columns": ["id"]}}});
+    let mut reading = reading(database.spec(options), "t").await;
+    assert_eq!(reading.run().await.numbers("id"), [1]);
+    database.execute("TRUNCATE TABLE t").await;
+    insert(&database, &[1], 50).await;
+    let rows = reading.run().await;
+    assert_eq!(
+        (rows.numbers("id"), rows.deduplicated),
+        (vec![1], 0),
+        "the same content at another time is another row"
+    );
+}
+
+#[tokio::test]
 async fn a_row_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
     let database = database(EVENTS).await;
     insert(&database, &[1], -2).await;
@@ -264,6 +281,46 @@ async fn a_superseded_version_is_never_delivered() {
         ["newest", "only"],
         "under a view too"
     );
+}
+
+#[tokio::test]
+async fn a_newer_version_in_another_part_of_the_table_is_not_hidden_by_the_conditions_of_a_read() {
+    let database = database(
+        "CREATE TABLE t (id UInt64, name String, version UInt8, at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree(version) ORDER BY id PARTITION BY toYYYYMM(at);\n\
+         SYSTEM STOP MERGES t;\n\
+         INSERT INTO t VALUES (1, 'newest', 2, '2020-01-31 23:59:00');\n\
+         INSERT INTO t VALUES (1, 'stale', 1, '2020-02-01 00:00:00')",
+    )
+    .await;
+    let spec = database.spec(json!({"cursor": "at", "table_options": {"t": {"start_from": "2020-02-01T00:00:00Z"}}}));
+    assert_eq!(reading(spec, "t").await.run().await.count(), 0);
+    // What a server does that looks at conditions before it merges, and what keeps it from that.
+    let stale = |column: &str| {
+        format!(
+            "SELECT count() FROM {}.t FINAL WHERE {column} >= toDateTime64('2020-02-01 00:00:00', 3, 'UTC') SETTINGS defer_partition_pruning_after_final = 0",
+            database.name()
+        )
+    };
+    assert_eq!(
+        database.count(&stale("at")).await,
+        1,
+        "it takes the older version for the newest"
+    );
+    assert_eq!(database.count(&stale("identity(at)")).await, 0);
+}
+
+#[tokio::test]
+async fn a_text_cursor_whose_greatest_value_is_no_text_goes_on() {
+    let database = database("CREATE TABLE t (id UInt64, k String) ENGINE = MergeTree ORDER BY k;\nINSERT INTO t VALUES (1, 'a'), (2, unhex('FF01'))").await;
+    let mut reading = reading(
+        database.spec(json!({"cursor": "k", "table_options": {"t": {"columns": ["id"]}}})),
+        "t",
+    )
+    .await;
+    assert_eq!(reading.run().await.sorted("id"), ["1", "2"]);
+    database.execute("INSERT INTO t VALUES (3, unhex('FF02'))").await;
+    assert_eq!(reading.run().await.sorted("id"), ["3"]);
+    assert_eq!(reading.run().await.count(), 0);
 }
 
 #[tokio::test]

@@ -26,13 +26,7 @@ pub(super) async fn plan(planning: &Planning<'_>, relation: &Relation, table: Ta
     } else {
         Heaps::of(planning, relation).await?.partitions(None)?
     };
-    Ok(TablePlan {
-        table,
-        partitions,
-        completed_state: None,
-        warnings: Vec::new(),
-        upper_bound: None,
-    })
+    Ok(TablePlan::new(table, partitions))
 }
 
 /// The heaps of a relation, measured, to be read piece by piece.

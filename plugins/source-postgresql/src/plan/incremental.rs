@@ -3,7 +3,7 @@
 use longshore_sdk::{
     core::cursor::CursorType,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, before, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, Unsettled, before, greater, lesser,
     },
     prelude::*,
 };
@@ -18,11 +18,8 @@ use crate::{
     errors::from_postgres,
     probe,
     source_state::SourceState,
-    work::{Again, Ordered, Since, Unsettled, Work},
+    work::{Again, Ordered, Since, Work},
 };
-
-/// Where rows do not carry their transaction, this much is left for the next run.
-const SETTLE_MICROSECONDS: i64 = 5 * 1_000_000;
 
 /// After a fail-over transaction numbers do not help: look so many overlaps back.
 const WIDENING: i64 = 6;
@@ -115,11 +112,10 @@ impl Incremental<'_> {
             ));
         }
         Ok(TablePlan {
-            table,
-            partitions,
             completed_state: Some(completed_state),
             warnings: self.warnings,
             upper_bound,
+            ..TablePlan::new(table, partitions)
         })
     }
 
@@ -137,11 +133,9 @@ impl Incremental<'_> {
             partitions = self.divided(ordered).await?;
         }
         Ok(TablePlan {
-            table,
-            partitions,
-            completed_state: None,
             warnings: self.warnings,
             upper_bound: newest,
+            ..TablePlan::new(table, partitions)
         })
     }
 
@@ -356,15 +350,7 @@ impl Incremental<'_> {
     }
 
     fn unsettled(&self) -> Option<Unsettled> {
-        let settle = self.settle();
-        if settle == 0 {
-            return None;
-        }
-        let clock = self.planning.snapshot.clock;
-        Some(Unsettled {
-            after: clock.before(self.described.cursor_type, settle)?,
-            up_to: clock.now(self.described.cursor_type)?,
-        })
+        Unsettled::by(self.planning.snapshot.clock, self.described.cursor_type, self.settle())
     }
 
     fn settle(&self) -> i64 {
@@ -372,11 +358,10 @@ impl Incremental<'_> {
             .options
             .settle
             .or(self.planning.spec.settle.filter(|_| !self.relation.has_xmin));
-        // A date has no seconds to wait for; its overlap of a day does that.
-        let default = if self.relation.has_xmin || self.described.cursor_type == CursorType::Date {
+        let default = if self.relation.has_xmin {
             0
         } else {
-            SETTLE_MICROSECONDS
+            Unsettled::default_settle(self.described.cursor_type)
         };
         own.map_or(default, Span::microseconds)
     }

@@ -5,9 +5,8 @@ mod table_options;
 use std::{collections::BTreeMap, fmt};
 
 use longshore_sdk::{
-    incremental::{Overlap, Span, options_pointer},
+    incremental::{Overlap, Span},
     prelude::*,
-    table::TableName,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -147,15 +146,7 @@ impl Spec {
             ));
         }
         for (name, options) in &self.table_options {
-            options.read.check(name)?;
-            let listed = match &options.read.query {
-                Some(_) => name.clone(),
-                None => TableName::parse(name, &self.schema)?.shown(&self.schema),
-            };
-            if listed != *name {
-                let message = format!("Table {name} is listed as {listed}: write its options under that name");
-                return Err(invalid(options_pointer(name).trim_start_matches('/'), message));
-            }
+            options.read.check(name, &self.schema)?;
         }
         Ok(())
     }
@@ -169,13 +160,10 @@ impl Spec {
     /// The cursor column that a table must have, if it is to be read incrementally.
     #[must_use]
     pub fn cursor_of(&self, table: &str) -> Option<&str> {
-        match self
-            .table_options
-            .get(table)
-            .and_then(|options| options.read.cursor.as_ref())
-        {
-            Some(own) => own.as_deref(),
-            None => self.cursor.as_deref(),
+        let of_source = self.cursor.as_deref();
+        match self.table_options.get(table) {
+            Some(options) => options.read.cursor_or(of_source),
+            None => of_source,
         }
     }
 }

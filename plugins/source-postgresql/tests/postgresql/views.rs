@@ -49,6 +49,32 @@ async fn the_newest_rows_of_a_view_wait_until_they_have_settled() {
 }
 
 #[tokio::test]
+async fn a_row_of_a_view_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
+    let database = database(VIEW).await;
+    database
+        .execute("INSERT INTO base VALUES (900, 'early', clock_timestamp() + interval '3 seconds')")
+        .await;
+    let spec = |settle: &str| database.spec(json!({"cursor": "at", "settle": settle}));
+    let mut early = Reading::new(spec("30s"), "v").await;
+    assert!(
+        early.run().await.numbers("id").contains(&900),
+        "its time is still to come"
+    );
+    let connection = database.connect().await;
+    let has_come = "SELECT pg_sleep_until(at), clock_timestamp() > at FROM base WHERE id = 900";
+    let come = connection.query_one(has_come, &[]).await.unwrap();
+    assert!(come.get::<_, bool>(1));
+    database
+        .execute("INSERT INTO base VALUES (901, 'new', clock_timestamp())")
+        .await;
+    let unsettled = early.run().await;
+    assert_eq!(unsettled.count(), 0, "both are too new, and the first one is known");
+    let mut settled = Reading::new(spec("0s"), "v").await;
+    settled.state = early.state.clone();
+    assert_eq!(settled.run().await.numbers("id"), [901]);
+}
+
+#[tokio::test]
 async fn a_view_can_start_now() {
     let database = database(VIEW).await;
     let spec = database.spec(json!({"cursor": "at", "settle": "0s", "table_options": {"v": {"start_from": "now"}}}));

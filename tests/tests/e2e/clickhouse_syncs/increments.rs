@@ -79,6 +79,26 @@ async fn of_a_table_that_replaces_rows_only_the_newest_version_is_sent() -> Resu
 }
 
 #[tokio::test]
+async fn versions_of_a_profile_that_lie_in_several_pieces_of_a_table_arrive_in_their_order() -> Result<()> {
+    // The newer versions come in the opposite order: what the second piece begins with is what the first one ends with.
+    let scene = ClickHouseScene::open(
+        "CREATE TABLE profiles (custom_id String, plan String, at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY custom_id;
+         INSERT INTO profiles SELECT concat('customer-', toString(if(number < 2000, number, 3999 - number))), if(number < 2000, 'older', 'newer'),
+         now64(3, 'UTC') - INTERVAL 1 HOUR + INTERVAL number MILLISECOND FROM numbers(4000)",
+    )
+    .await?;
+    let sync = ClickHouseSync::of("[profiles]", Target::Profiles)
+        .with_source("cursor: at")
+        .with_source("partition_rows: 2000")
+        .with_destination("concurrency: 1")
+        .with_destination("requests: { update_operations: 20 }");
+    let report = scene.sync_well(&sync).await?;
+    assert_eq!(report.only_table().delivered, 4_000, "{report:?}");
+    let newest = "SELECT custom_id, argMax(plan, at) AS plan FROM profiles GROUP BY custom_id";
+    assert_content(&scene, Target::Profiles, newest).await
+}
+
+#[tokio::test]
 async fn an_empty_table_stores_no_cursor_and_is_later_read_from_its_beginning() -> Result<()> {
     let scene = ClickHouseScene::open(
         "CREATE TABLE events (custom_id String, event_name String, item String, quantity UInt8, at DateTime64(6, 'UTC'))
