@@ -8,6 +8,7 @@ pub mod binaries;
 mod clickhouse;
 mod failure;
 pub mod fault_proxy;
+pub mod http;
 mod longshore;
 pub mod oracle;
 mod origin;

@@ -5,7 +5,6 @@ use std::{
     os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::Once,
     time::Duration,
 };
 
@@ -14,7 +13,7 @@ use reqwest::{Client, Method};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use crate::{Context, Failure, PATIENCE, Result, binaries};
+use crate::{Context, Failure, PATIENCE, Result, binaries, http};
 
 /// The project that every sandbox has.
 pub const PROJECT_KEY: &str = "project_longshore_tests";
@@ -84,6 +83,11 @@ impl SandboxProcess {
             address,
             client: client()?,
         })
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// `HOST:PORT`.
@@ -264,11 +268,7 @@ fn start_program(program: PathBuf, options: SandboxOptions) -> Result<(Child, St
 }
 
 fn client() -> Result<Client> {
-    static PROVIDER: Once = Once::new();
-    // The client insists on a TLS provider, although nothing here uses TLS; one that is there already serves as well.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::builder()
-        .no_proxy()
+    http::client()
         .timeout(CALL_BOUND)
         .build()
         .context("an HTTP client can not be made")

@@ -66,4 +66,9 @@ impl<'a> Cargo<'a> {
     pub(crate) fn build_programs(&self) -> Result<()> {
         self.run(&["build", "--workspace", "--bins", "--exclude", "xtask"])
     }
+
+    /// Builds every program of the workspace as users build it.
+    pub(crate) fn build_optimised_programs(&self) -> Result<()> {
+        self.run(&["build", "--release", "--workspace", "--bins", "--exclude", "xtask"])
+    }
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything that a person does by hand in this workspace.
 
+mod bench;
 mod cargo;
 mod console;
 mod demo;
@@ -33,6 +34,13 @@ enum Task {
     /// Run every test; installs PostgreSQL and Python packages where they are missing.
     Test {
         /// Handed to `cargo test`, such as `-p longshore-core` or a part of a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure ceilings, Longshore and its peers side by side; `--help` has the options.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Handed to the bench, such as `--rows 1000000`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -79,6 +87,7 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
     match task {
         Task::Demo(arguments) => return demo::run(&arguments, &workspace, &cargo, console),
         Task::Test { arguments } => test::run(&arguments, &workspace, &cargo, console)?,
+        Task::Bench { arguments } => bench::run(&arguments, &workspace, &cargo, console)?,
         Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
         Task::Mutate(arguments) => mutate::run(&arguments, &workspace, console)?,
         Task::Lint => lint::run(&cargo)?,

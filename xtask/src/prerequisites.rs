@@ -18,6 +18,18 @@ pub(crate) fn postgresql(console: &Console) -> Result<()> {
     postgres_programs().map(drop)
 }
 
+/// Makes sure that there is curl.
+///
+/// # Errors
+/// As for [`postgresql`].
+pub(crate) fn curl(console: &Console) -> Result<()> {
+    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
+    if found.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    apt_install("curl", console)
+}
+
 /// Installs a package of Debian or Ubuntu, as root or with sudo where that asks for no password.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The Python environment of the tests: plugins written in Python, and the ClickHouse engine with its front.
+//! Python environments: that of the tests, for plugins written in Python and the ClickHouse engine with its front, and that of the bench's peers.
 
 use std::{
     fs,
@@ -10,17 +10,40 @@ use longshore_tests::{Context, Failure, Result, python};
 
 use crate::{Console, Workspace, prerequisites};
 
-/// Makes the environment with its packages and the stubs of our protocol, or brings it up to date, and gives its interpreter.
+/// Makes the environment of the tests with its packages and the stubs of our protocol, or brings it up to date, and gives its interpreter.
 ///
 /// # Errors
 /// There is no Python, or a package can not be installed.
 pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<PathBuf> {
-    let folder = python::environment(workspace.target());
-    let interpreter = python::interpreter_of(&folder);
-    let requirements = workspace.root().join("tests/python/requirements.txt");
     let protocol = protocol_files(&workspace.root().join("proto"))?;
+    let folder = python::environment(workspace.target());
+    let requirements = workspace.root().join("tests/python/requirements.txt");
+    up_to_date(&folder, &requirements, &protocol, console, |interpreter| {
+        generate_stubs(interpreter, &workspace.root().join("proto"), &protocol, console)
+    })
+}
+
+/// Makes the environment of the bench's peers, or brings it up to date, and gives its interpreter. It is one of its own: the peers' packages are no business of the tests.
+///
+/// # Errors
+/// As for [`environment`].
+pub(crate) fn peers(workspace: &Workspace, console: &Console) -> Result<PathBuf> {
+    let folder = workspace.target().join("bench-venv");
+    let requirements = workspace.root().join("bench/peers/requirements.txt");
+    up_to_date(&folder, &requirements, &[], console, |_| Ok(()))
+}
+
+/// Makes an environment anew when it is not what `requirements` and `inputs` say, and completes it with `finish`.
+fn up_to_date(
+    folder: &Path,
+    requirements: &Path,
+    inputs: &[PathBuf],
+    console: &Console,
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let interpreter = python::interpreter_of(folder);
     let mut wanted = String::new();
-    for file in [&requirements].into_iter().chain(&protocol) {
+    for file in [requirements].into_iter().chain(inputs.iter().map(PathBuf::as_path)) {
         wanted += &fs::read_to_string(file).context(format!("{} can not be read", file.display()))?;
     }
     // Written last, so that an environment that was interrupted half-way is made again.
@@ -28,7 +51,7 @@ pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<Pa
     if interpreter.exists() && fs::read_to_string(&made_from).is_ok_and(|known| known == wanted) {
         return Ok(interpreter);
     }
-    make(&folder, console)?;
+    make(folder, console)?;
     let requirements = requirements.to_string_lossy();
     let pip = [
         "-m",
@@ -40,7 +63,7 @@ pub(crate) fn environment(workspace: &Workspace, console: &Console) -> Result<Pa
         &requirements,
     ];
     run(&interpreter, &pip, console)?;
-    generate_stubs(&interpreter, &workspace.root().join("proto"), &protocol, console)?;
+    finish(&interpreter)?;
     fs::write(&made_from, wanted).context("the environment can not be marked as complete")?;
     Ok(interpreter)
 }

@@ -50,4 +50,9 @@ impl Workspace {
     pub(crate) fn programs(&self) -> PathBuf {
         self.target.join("debug")
     }
+
+    /// Where programs are that were built with optimisation.
+    pub(crate) fn optimised_programs(&self) -> PathBuf {
+        self.target.join("release")
+    }
 }

@@ -1,10 +1,10 @@
 //! Questions over HTTP, as the server's one user.
 
-use std::{sync::Once, time::Duration};
+use std::time::Duration;
 
 use reqwest::{Body, Client, RequestBuilder, Response, StatusCode, Url};
 
-use crate::{Context, Failure, Result};
+use crate::{Context, Failure, Result, http};
 
 /// Longer than any statement of a test takes.
 const CALL_BOUND: Duration = Duration::from_secs(120);
@@ -93,11 +93,7 @@ fn decoded(text: &str) -> String {
 }
 
 fn client() -> Result<Client> {
-    static PROVIDER: Once = Once::new();
-    // The client insists on a TLS provider, although nothing here uses TLS; one that is there already serves as well.
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::builder()
-        .no_proxy()
+    http::client()
         // Bodies are looked at as they are sent.
         .no_gzip()
         // A server is shared by tests that each have a runtime of their own; a connection lives no longer than the runtime that opened it.

@@ -49,6 +49,14 @@ impl PostgresCluster {
     /// # Errors
     /// PostgreSQL is not installed, or does not start; the message has the end of its log.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// As [`start`](Self::start), with settings of `postgresql.conf` such as `shared_buffers=1GB` in place of those that tests have.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start); also when the server does not take a setting.
+    pub async fn start_with(settings: &[&str]) -> Result<Self> {
         let programs = postgres_programs()?;
         let account = account()?;
         let folder = tempfile::Builder::new()
@@ -65,7 +73,7 @@ impl PostgresCluster {
             .context("initdb was not waited for")??;
         let mut folder = folder;
         for _ in 1..PORT_ATTEMPTS {
-            match Self::serve(&programs, folder, account).await? {
+            match Self::serve(&programs, folder, account, settings).await? {
                 Started::Ready(cluster) => return Ok(*cluster),
                 Started::PortTaken(unused) => folder = unused,
             }
@@ -119,16 +127,30 @@ impl PostgresCluster {
         self.folder.path()
     }
 
+    /// The process number of the server itself, the parent of the processes that serve connections.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn pid(&self) -> Result<i32> {
+        let file = self.folder.path().join("data/postmaster.pid");
+        let text = fs::read_to_string(file).context("the server's file with its process number can not be read")?;
+        let first = text.lines().next().and_then(|line| line.parse().ok());
+        first.context("the server's file holds no process number")
+    }
+
     /// The last lines of the server's log.
     pub fn log(&self) -> String {
         end_of_log(self.folder.path())
     }
 
-    async fn serve(programs: &Path, folder: TempDir, account: Option<Account>) -> Result<Started> {
+    async fn serve(programs: &Path, folder: TempDir, account: Option<Account>, settings: &[&str]) -> Result<Started> {
         let port = free_port()?;
-        let mut server = server_command(programs, folder.path(), port, account)
-            .spawn()
-            .context("a shell for PostgreSQL can not be started")?;
+        let mut command = server_command(programs, folder.path(), port, account);
+        // The last one of a name counts.
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
+        let mut server = command.spawn().context("a shell for PostgreSQL can not be started")?;
         let mut cluster = Self {
             lifeline: server.stdin.take(),
             folder,

@@ -38,6 +38,11 @@ impl Database {
         self.port
     }
 
+    /// The directory of the server's Unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        &self.socket_folder
+    }
+
     /// The connection string of TCP, password included.
     pub fn connection_string(&self) -> String {
         format!("postgresql://{USER}:{PASSWORD}@127.0.0.1:{}/{}", self.port, self.name)

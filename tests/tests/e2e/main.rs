@@ -22,6 +22,7 @@ mod readme;
 mod report;
 mod scene;
 mod secrets;
+mod slow_destination;
 mod support;
 mod two_orchestrators;
 mod workspace_rules;

@@ -27,6 +27,16 @@ const DOES_IO: [&str; 11] = [
     "tempfile",
 ];
 
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The graph without what only tests and build scripts need.
 struct Graph {
     names: BTreeMap<String, String>,
@@ -40,13 +50,18 @@ struct Graph {
 
 impl Graph {
     fn read() -> Self {
-        let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--offline", "--locked"])
-            .current_dir(root())
-            .output()
-            .expect("cargo can be started");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Of other platforms' crates this machine may have none.
+        let versions = cargo(&["-vV"]);
+        let host = versions.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        let platform = ["--filter-platform", host];
+        let metadata = cargo(
+            &[
+                &["metadata", "--format-version", "1", "--offline", "--locked"],
+                &platform[..],
+            ]
+            .concat(),
+        );
+        let metadata: Value = serde_json::from_str(&metadata).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let items = |value: &Value| value.as_array().unwrap().clone();
 
