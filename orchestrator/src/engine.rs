@@ -12,9 +12,11 @@
 //! | `attempt` | the steps of one attempt in their order, and what happens at their end |
 //! | `queue` | partitions that go one after the other |
 //! | `prepare` | the destinations made ready, once, before a row is read |
+//! | `old_rows` | what a destination no longer takes for its age, told before the first row is read |
 //! | `tables` | all partitions, so many at once; each table completed as its last partition is |
 //! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
 //! | [`progress`] | counters that others may watch while it runs |
+//! | [`dry_run`] | a run that sends nothing and leaves nothing: what it finds |
 //! | [`report`] | what is said at the end |
 //!
 //! The decisions are in `longshore-core` ([`longshore_core::partition`], [`longshore_core::balance`]); what is here moves bytes and waits.
@@ -23,7 +25,9 @@
 mod attempt;
 mod attempts;
 mod begin;
+pub mod dry_run;
 pub mod hold;
+mod old_rows;
 pub mod plan;
 mod prepare;
 pub mod progress;

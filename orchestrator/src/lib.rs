@@ -6,5 +6,6 @@ mod chance;
 pub mod cli;
 pub mod engine;
 pub mod failure;
+mod figures;
 pub mod moment;
 pub mod plugin_host;

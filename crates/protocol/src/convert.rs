@@ -19,17 +19,7 @@ impl From<CursorValue> for v1::CursorValue {
             CursorValue::Uint(value) => Value::Uint(value),
             CursorValue::Decimal(value) => Value::Decimal(value),
             CursorValue::Date(days) => Value::Date(days),
-            CursorValue::Timestamp(at) => Value::Timestamp(v1::Timestamp {
-                value: at.value,
-                unit: match at.unit {
-                    TimeUnit::Second => Unit::Second,
-                    TimeUnit::Millisecond => Unit::Millisecond,
-                    TimeUnit::Microsecond => Unit::Microsecond,
-                    TimeUnit::Nanosecond => Unit::Nanosecond,
-                }
-                .into(),
-                instant: at.instant,
-            }),
+            CursorValue::Timestamp(at) => Value::Timestamp(at.into()),
             CursorValue::Text(value) => Value::Text(value),
             CursorValue::Uuid(bytes) => Value::Uuid(bytes.to_vec().into()),
             CursorValue::Binary(bytes) => Value::Binary(bytes.into()),
@@ -50,17 +40,9 @@ impl TryFrom<v1::CursorValue> for CursorValue {
             Value::Uint(value) => Self::Uint(value),
             Value::Decimal(value) => Self::Decimal(value),
             Value::Date(days) => Self::Date(days),
-            Value::Timestamp(at) => Self::Timestamp(Timestamp {
-                value: at.value,
-                unit: match at.unit() {
-                    Unit::Second => TimeUnit::Second,
-                    Unit::Millisecond => TimeUnit::Millisecond,
-                    Unit::Microsecond => TimeUnit::Microsecond,
-                    Unit::Nanosecond => TimeUnit::Nanosecond,
-                    Unit::Unspecified => return Err(broken("is a timestamp without a unit")),
-                },
-                instant: at.instant,
-            }),
+            Value::Timestamp(at) => {
+                Self::Timestamp(timestamp(at).ok_or_else(|| broken("is a timestamp without a unit"))?)
+            }
             Value::Text(value) => Self::Text(value),
             Value::Uuid(bytes) => Self::Uuid(
                 bytes
@@ -76,6 +58,39 @@ impl TryFrom<v1::CursorValue> for CursorValue {
             },
         })
     }
+}
+
+impl From<Timestamp> for v1::Timestamp {
+    fn from(at: Timestamp) -> Self {
+        let unit = match at.unit {
+            TimeUnit::Second => Unit::Second,
+            TimeUnit::Millisecond => Unit::Millisecond,
+            TimeUnit::Microsecond => Unit::Microsecond,
+            TimeUnit::Nanosecond => Unit::Nanosecond,
+        };
+        Self {
+            value: at.value,
+            unit: unit.into(),
+            instant: at.instant,
+        }
+    }
+}
+
+/// A point in time; `None` without a unit.
+#[must_use]
+pub fn timestamp(at: v1::Timestamp) -> Option<Timestamp> {
+    let unit = match at.unit() {
+        Unit::Second => TimeUnit::Second,
+        Unit::Millisecond => TimeUnit::Millisecond,
+        Unit::Microsecond => TimeUnit::Microsecond,
+        Unit::Nanosecond => TimeUnit::Nanosecond,
+        Unit::Unspecified => return None,
+    };
+    Some(Timestamp {
+        value: at.value,
+        unit,
+        instant: at.instant,
+    })
 }
 
 impl From<CursorRange> for v1::CursorRange {

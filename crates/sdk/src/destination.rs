@@ -1,5 +1,6 @@
 //! Writing a destination.
 
+mod dry_run;
 mod held;
 mod service;
 mod stream;
@@ -7,13 +8,17 @@ mod stream;
 use std::future::Future;
 
 use arrow::array::RecordBatch;
-use longshore_core::error::{Error, Result};
+use longshore_core::{
+    cursor::Timestamp,
+    error::{Error, Result},
+};
 use longshore_protocol::v1;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::{check::Check, table::Table};
 
+pub use dry_run::{Estimate, RequestTotals};
 pub(crate) use service::DestinationRole;
 pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch, Reject};
 
@@ -43,7 +48,8 @@ pub trait Destination: Sized + Send + Sync + 'static {
     fn test_connection(&self) -> impl Future<Output = Vec<Check>> + Send;
 
     /// Makes ready for these tables, and refuses what can be refused before a row is read: a missing column, a mode it does not have.
-    /// Called once a run and again when it resumes: idempotent. The answer has one entry for each table, in order.
+    /// Called once a run and again when it resumes: idempotent. The answer has one entry for each table, in order. With
+    /// [`TableToPrepare::dry_run`], checks only.
     fn prepare(
         &self,
         run_id: &str,
@@ -53,7 +59,7 @@ pub trait Destination: Sized + Send + Sync + 'static {
     /// Writes one partition: takes batches until [`BatchReceiver::next`] answers `None`, makes them durable, and acks each one in order.
     ///
     /// Returning `Ok` before every batch is acked is a bug that the SDK reports as such. On [`Received::Barrier`], do not wait for more rows
-    /// before sending what you hold.
+    /// before sending what you hold. With [`WritePartition::dry_run`], do all of it but the sending, and ack what would become of the rows.
     fn write(
         &self,
         partition: WritePartition,
@@ -82,6 +88,17 @@ pub trait Destination: Sized + Send + Sync + 'static {
             ))
         }
     }
+
+    /// What the dry run that has just been written would have sent. Called once, after its last [`Destination::write`], and only when declared.
+    fn estimate(&self, run_id: &str) -> impl Future<Output = Result<Estimate>> + Send {
+        let _ = run_id;
+        async {
+            Err(Error::protocol(
+                "not_declared",
+                "This destination does not declare dry_run",
+            ))
+        }
+    }
 }
 
 /// What a destination can do.
@@ -93,6 +110,9 @@ pub struct DestinationCapabilities {
     pub delete_stale: bool,
     /// [`Destination::preview`] is implemented.
     pub preview: bool,
+    /// [`TableToPrepare::dry_run`] and [`WritePartition::dry_run`] are honoured, and [`Destination::estimate`] is implemented. The SDK refuses dry runs
+    /// elsewhere.
+    pub dry_run: bool,
 }
 
 impl DestinationCapabilities {
@@ -101,6 +121,7 @@ impl DestinationCapabilities {
         write_modes: &[WriteMode::Append],
         delete_stale: false,
         preview: false,
+        dry_run: false,
     };
 }
 
@@ -111,6 +132,8 @@ pub struct Preview {
     pub requests: Vec<PreviewedRequest>,
     /// What would be refused, and why. Sequences count the batches from 1.
     pub rejects: Vec<Reject>,
+    /// The column that names what a row becomes, such as a profile's id; `None`: none in particular.
+    pub id_column: Option<String>,
 }
 
 /// A request as it would be sent, without the headers that hold secrets.
@@ -155,6 +178,8 @@ pub struct TableToPrepare {
     pub migrate_mode: MigrateMode,
     /// Rows that this run is expected to write, when known.
     pub expected_rows: Option<u64>,
+    /// Nothing of this run may have an effect: create and migrate nothing.
+    pub dry_run: bool,
 }
 
 /// A table made ready.
@@ -172,6 +197,21 @@ pub struct PreparedTable {
     pub preferred_unacked_rows: Option<u64>,
     /// Something the user should know; shown once a run.
     pub warnings: Vec<String>,
+    /// Rows that are too old for the target, where it has such a bound: the user is told how many there are before the first is read.
+    pub age_limit: Option<AgeLimit>,
+}
+
+/// "Rows whose column lies before an instant are too old." For a warning beforehand; what becomes of each row is decided when it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgeLimit {
+    /// The column that holds the row's time: of a date or timestamp type, or text in RFC 3339.
+    pub column: String,
+    /// An instant.
+    pub before: Timestamp,
+    /// What happens to such rows as things are configured, to follow "18 of 20 rows are too old: ", such as "they are rejected (late_events: reject)".
+    pub consequence: String,
+    /// What the user can choose instead, with the exact options; whole sentences.
+    pub choices: String,
 }
 
 impl PreparedTable {
@@ -185,6 +225,7 @@ impl PreparedTable {
             preferred_batch_rows: None,
             preferred_unacked_rows: None,
             warnings: Vec::new(),
+            age_limit: None,
         }
     }
 }
@@ -203,6 +244,8 @@ pub struct WritePartition {
     /// The user wants rows held of which nobody knows whether they arrived: where sending them again would leave a trace, do not, but reject each
     /// with [`Reject::held`]. Rows that an earlier attempt may have delivered are held by the SDK.
     pub hold_uncertain: bool,
+    /// Send nothing, and ack what would become of the rows. Its run was prepared with [`TableToPrepare::dry_run`].
+    pub dry_run: bool,
 }
 
 impl From<WriteMode> for v1::WriteMode {
@@ -236,10 +279,8 @@ impl WriteMode {
     }
 }
 
-impl TryFrom<v1::TableToPrepare> for TableToPrepare {
-    type Error = Error;
-
-    fn try_from(asked: v1::TableToPrepare) -> Result<Self> {
+impl TableToPrepare {
+    fn from_wire(asked: v1::TableToPrepare, dry_run: bool) -> Result<Self> {
         let write_mode = WriteMode::from_wire(asked.write_mode());
         let migrate_mode = match asked.migrate_mode() {
             v1::MigrateMode::Forced => MigrateMode::Forced,
@@ -253,6 +294,7 @@ impl TryFrom<v1::TableToPrepare> for TableToPrepare {
             write_mode,
             migrate_mode,
             expected_rows: asked.expected_rows,
+            dry_run,
         })
     }
 }
@@ -266,6 +308,18 @@ impl From<PreparedTable> for v1::PreparedTable {
             preferred_batch_rows: prepared.preferred_batch_rows.unwrap_or_default(),
             preferred_unacked_rows: prepared.preferred_unacked_rows.unwrap_or_default(),
             warnings: prepared.warnings,
+            age_limit: prepared.age_limit.map(Into::into),
+        }
+    }
+}
+
+impl From<AgeLimit> for v1::AgeLimit {
+    fn from(limit: AgeLimit) -> Self {
+        Self {
+            column: limit.column,
+            before: Some(limit.before.into()),
+            consequence: limit.consequence,
+            choices: limit.choices,
         }
     }
 }

@@ -53,11 +53,13 @@ pub mod prelude {
     pub use crate::{
         check::Check,
         destination::{
-            AckSender, BatchReceiver, Destination, DestinationCapabilities, MigrateMode, PreparedTable, Preview,
-            PreviewedRequest, Received, ReceivedBatch, Reject, TableToPrepare, WriteMode, WritePartition,
+            AckSender, AgeLimit, BatchReceiver, Destination, DestinationCapabilities, Estimate, MigrateMode,
+            PreparedTable, Preview, PreviewedRequest, Received, ReceivedBatch, Reject, TableToPrepare, WriteMode,
+            WritePartition,
         },
         source::{
-            OpenRun, Partition, PartitionWriter, ReadPartition, Source, SourceCapabilities, TablePlan, TableSelection,
+            CountRows, OpenRun, Partition, PartitionWriter, ReadPartition, RowCount, RowSelection, Source,
+            SourceCapabilities, TablePlan, TableSelection,
         },
         table::Table,
     };

@@ -1,5 +1,6 @@
 //! Writing a source.
 
+mod count_rows;
 mod open_runs;
 mod service;
 mod writer;
@@ -18,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{check::Check, table::Table};
 
+pub use count_rows::{CountRows, RowCount};
 pub use open_runs::OpenRuns;
 pub(crate) use service::SourceRole;
 pub use writer::PartitionWriter;
@@ -37,6 +39,8 @@ pub trait Source: Sized + Send + Sync + 'static {
         incremental: false,
         resumable: false,
         cursor_ranges: false,
+        row_selection: false,
+        count_rows: false,
     };
 
     /// The plugin's specification. Use `#[serde(deny_unknown_fields)]`, document each field (the text reaches users), and mark secrets with
@@ -71,6 +75,21 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// With [`Scope::Partition`](longshore_core::Scope::Partition) and [`Error::retryable`] when a new attempt from the last checkpoint can succeed.
     fn read(&self, partition: ReadPartition, output: &mut PartitionWriter) -> impl Future<Output = Result<()>> + Send;
 
+    /// Counts the rows that an open run is going to read, and those among them with a column before an instant; called only when declared, before the
+    /// first [`Source::read`]. Longshore gives up after `wanted.timeout`, and drops the future then.
+    ///
+    /// # Errors
+    /// Anything: the run goes on without the count, and the user is told.
+    fn count_rows(&self, wanted: CountRows) -> impl Future<Output = Result<RowCount>> + Send {
+        let _ = wanted;
+        async {
+            Err(Error::protocol(
+                "not_declared",
+                "This source does not declare count_rows",
+            ))
+        }
+    }
+
     /// The run is over or has failed: release its snapshot. Also called for runs that are not open.
     fn close_run(&self, run_id: &str) -> impl Future<Output = Result<()>> + Send {
         let _ = run_id;
@@ -87,6 +106,10 @@ pub struct SourceCapabilities {
     pub resumable: bool,
     /// [`TableSelection::range`] is honoured.
     pub cursor_ranges: bool,
+    /// [`TableSelection::rows`] is honoured.
+    pub row_selection: bool,
+    /// [`Source::count_rows`] is implemented.
+    pub count_rows: bool,
 }
 
 impl SourceCapabilities {
@@ -95,6 +118,8 @@ impl SourceCapabilities {
         incremental: true,
         resumable: false,
         cursor_ranges: false,
+        row_selection: false,
+        count_rows: false,
     };
 }
 
@@ -121,6 +146,18 @@ pub struct TableSelection {
     /// Read exactly the rows of this range, whatever was delivered before: there is no `state`, and the plan has no `completed_state`. Given only to
     /// sources that declare [`SourceCapabilities::cursor_ranges`].
     pub range: Option<CursorRange>,
+    /// Read exactly these rows, for somebody who wants to look at them: there is no `state`, and the plan has no `completed_state` and one partition for
+    /// each value, in their order. Given only to sources that declare [`SourceCapabilities::row_selection`].
+    pub rows: Option<RowSelection>,
+}
+
+/// The rows whose column has one of these values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowSelection {
+    /// The column.
+    pub column: String,
+    /// As a person wrote them: read them as values of the column's type, and refuse what is none.
+    pub values: Vec<String>,
 }
 
 /// How a table will be read in a run.
@@ -249,6 +286,10 @@ impl TryFrom<v1::TableSelection> for TableSelection {
             state: selection.state.map(TryInto::try_into).transpose()?,
             resume: selection.resume.map(TryInto::try_into).transpose()?,
             range: selection.range.map(TryInto::try_into).transpose()?,
+            rows: selection.rows.map(|rows| RowSelection {
+                column: rows.column,
+                values: rows.values,
+            }),
         })
     }
 }

@@ -31,7 +31,7 @@ pub mod table_state;
 pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;
-pub use open::open;
+pub use open::{open, open_copy};
 pub use reject::{NewReject, Reject, RejectCount, RejectFilter};
 pub use run::{
     Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunStatus,

@@ -13,12 +13,25 @@ use crate::{sqlite::SqliteStore, store::StateStore};
 /// - `state_backend_unavailable`: this build has no such store.
 /// - Those of [`SqliteStore::open`].
 pub async fn open(url: &str) -> Result<Arc<dyn StateStore>> {
+    Ok(Arc::new(SqliteStore::open(sqlite_path(url)?).await?))
+}
+
+/// Opens a copy of the store that a configuration names, as it is now: for work of which nothing is to be kept. The copy lies in `folder`, which is empty and which
+/// the caller removes; see [`SqliteStore::open_copy`].
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_copy(url: &str, folder: &Path) -> Result<Arc<dyn StateStore>> {
+    Ok(Arc::new(SqliteStore::open_copy(sqlite_path(url)?, folder).await?))
+}
+
+fn sqlite_path(url: &str) -> Result<&Path> {
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() {
             return Err(invalid("A state of kind sqlite needs the path of its file"));
         }
-        return Ok(Arc::new(SqliteStore::open(Path::new(path)).await?));
+        return Ok(Path::new(path));
     }
     // The text may hold a password: it is never repeated.
     if url.starts_with("postgresql:") || url.starts_with("postgres:") {

@@ -17,6 +17,7 @@
 //! One thread owns the connection and works off a bounded queue; it ends when the store is dropped, which waits for the operation under way.
 
 mod checkpoints;
+mod copy;
 mod failure;
 mod file;
 mod holds;
@@ -31,7 +32,7 @@ mod worker;
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use longshore_core::Result;
+use longshore_core::{Error, Result};
 
 use self::worker::{Durability, Worker};
 use crate::{
@@ -68,6 +69,23 @@ impl SqliteStore {
     /// - `state_busy`: another process keeps it locked.
     pub async fn open(path: &Path) -> Result<Self> {
         Self::open_with_probe(path, Arc::new(process::liveness)).await
+    }
+
+    /// Copies the file as it is now into an empty folder, and opens the copy. Nobody holds a sync in it, and nothing that happens to it reaches the
+    /// file. Without a file the copy is empty, and no file is made.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_copy(path: &Path, folder: &Path) -> Result<Self> {
+        let (from, to) = (path.to_owned(), folder.join("state.db"));
+        let copying = tokio::task::spawn_blocking({
+            let to = to.clone();
+            move || copy::copy(&from, &to)
+        });
+        copying.await.map_err(|error| {
+            Error::internal("state_copy_ended", "Copying the state ended early").with_cause(&error)
+        })??;
+        Self::open(&to).await
     }
 
     /// Like [`open`](Self::open), with another way to tell whether a holder lives.

@@ -1,6 +1,12 @@
 //! `longshore sync`
 
-use std::time::Duration;
+mod dry_run;
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use clap::Args;
 use longshore_core::Error;
@@ -16,7 +22,7 @@ use crate::{
     engine::{
         progress::Progress,
         reading::{ReadAgain, Reading},
-        report::RunReport,
+        report::{RunReport, TableReport},
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
@@ -26,6 +32,9 @@ use crate::{
 pub(super) struct Arguments {
     #[command(flatten)]
     selected: Selected,
+    /// Read everything that a sync would, and say what would become of it: nothing is sent, no cursor moves.
+    #[arg(long)]
+    dry_run: bool,
     /// Show no progress.
     #[arg(long)]
     no_progress: bool,
@@ -69,15 +78,22 @@ impl Again {
 
 /// Syncs run one after another: two that write to one project would otherwise have to share its rate limit across processes.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.dry_run {
+        return dry_run::run(arguments, context).await;
+    }
     let reading = arguments.again.reading()?;
     let configuration = context.load(&arguments.selected.files)?;
     let host = context.plugin_host()?;
+    let announced = Announced::default();
+    let announce = |notice: &str| announced.say(context, notice);
     let engine = Engine {
         host: &host,
         store: context.store(&configuration).await?,
         configuration: &configuration,
         holder: context.holder(),
         cancel: context.cancel.clone(),
+        announce: &announce,
+        dry_run: None,
     };
     let mut exit = Exit::Done;
     for source in arguments.selected.of(&configuration)? {
@@ -88,7 +104,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         if let Some(display) = display {
             display.end().await;
         }
-        let sync_exit = conclude(context, &source.spec.name, &outcome)?;
+        let sync_exit = conclude(context, &source.spec.name, &outcome, &announced)?;
         // One sync that fails does not keep the others from running; the first failure decides the exit code.
         if exit == Exit::Done {
             exit = sync_exit;
@@ -100,13 +116,32 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     Ok(exit)
 }
 
-fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome) -> Result<Exit, Failure> {
+/// What was said before a row was read, and need not be said again at the end.
+#[derive(Default)]
+struct Announced(Mutex<HashSet<String>>);
+
+impl Announced {
+    fn say(&self, context: &Context, notice: &str) {
+        context.console.line(&format!("warning: {notice}"));
+        self.lock().insert(notice.to_owned());
+    }
+
+    /// Says those of a report's warnings that were not said yet.
+    fn say_the_rest(&self, context: &Context, warnings: &[String]) {
+        let announced = self.lock();
+        let rest = warnings.iter().filter(|warning| !announced.contains(*warning));
+        rest.for_each(|warning| context.output.note(&format!("warning: {warning}")));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome, announced: &Announced) -> Result<Exit, Failure> {
     match (&outcome.report, &outcome.failure) {
         (Some(report), failure) => {
-            report
-                .warnings
-                .iter()
-                .for_each(|warning| context.output.note(&format!("warning: {warning}")));
+            announced.say_the_rest(context, &report.warnings);
             context.output.data(report, in_words)?;
             match failure {
                 Some(Failure::Cancelled) => context
@@ -136,18 +171,19 @@ fn refused(context: &Context, sync: &str, error: &serde_json::Value, outcome: &S
     Ok(())
 }
 
-fn in_words(report: &RunReport) -> String {
+/// The counts of tables, in columns; `nothing` when there are none. What is delivered goes under `delivered`.
+fn tables_in_words(tables: &[TableReport], delivered: &'static str, nothing: &str) -> String {
     let mut columns = Columns::new(&[
         "TABLE",
         "READ",
-        "DELIVERED",
+        delivered,
         "REJECTED",
         "FILTERED",
         "DEDUPLICATED",
         "CURSOR",
         "",
     ]);
-    for table in &report.tables {
+    for table in tables {
         columns.row(vec![
             table.table.clone(),
             grouped(table.read),
@@ -163,12 +199,20 @@ fn in_words(report: &RunReport) -> String {
             },
         ]);
     }
+    columns.render(nothing)
+}
+
+/// Why there are no tables in a report.
+fn no_tables(error: Option<&Error>) -> &'static str {
+    match error {
+        Some(_) => "no table was opened",
+        None => "no table is selected",
+    }
+}
+
+fn in_words(report: &RunReport) -> String {
     let duration = Duration::from_millis(report.duration_ms);
-    let mut text = columns.render(if report.error.is_some() {
-        "no table was opened"
-    } else {
-        "no table is selected"
-    });
+    let mut text = tables_in_words(&report.tables, "DELIVERED", no_tables(report.error.as_ref()));
     text.push_str(&format!(
         "sync {} {} in {:.1} s; run {}",
         report.sync,

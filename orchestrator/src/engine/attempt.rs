@@ -12,7 +12,9 @@ use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
 
 use super::{
     begin::OpenedRun,
+    dry_run::DryRun,
     hold::HeldSync,
+    old_rows,
     plan::{self, OpeningRun},
     prepare::{check_holding, prepare},
     report::{RunReport, TableReport},
@@ -30,6 +32,11 @@ impl Engine<'_> {
     /// Begins a run or goes on with the interrupted one, and says how it stands after this attempt.
     pub(super) async fn attempt(&self, task: &Task<'_>, session: &Session) -> SyncOutcome {
         let started = Instant::now();
+        if self.dry_run.is_some()
+            && let Err(failure) = DryRun::check(session)
+        {
+            return SyncOutcome::before_a_run(failure);
+        }
         let (mut run, names) = match self.choose_and_begin(task, session).await {
             Ok(begun) => begun,
             Err(failure) => return SyncOutcome::before_a_run(failure),
@@ -38,6 +45,9 @@ impl Engine<'_> {
         close_run(session, &run.run_id).await;
         if moved.is_ok() {
             moved = self.judge_rejects(task, &run.run_id).await;
+        }
+        if let Some(dry_run) = &self.dry_run {
+            moved = dry_run.end_attempt(session, &run, moved).await;
         }
         self.finish(task.held, run, moved, started).await
     }
@@ -78,13 +88,19 @@ impl Engine<'_> {
             .extend(planned.iter().flat_map(|table| &table.plan.warnings).cloned());
         held.lease.renew().await?;
         let prepared = self
-            .unless_stopped(task, prepare(session, &run.run_id, &planned))
+            .unless_stopped(task, prepare(session, &run.run_id, &planned, self.dry_run.is_some()))
             .await?;
         if source.spec.uncertain == Uncertain::Hold {
             check_holding(session, &planned, &prepared)?;
         }
         run.warnings
             .extend(prepared.iter().flatten().flat_map(|table| &table.warnings).cloned());
+        if run.interrupted.is_none() {
+            let old = old_rows::notices(session, &run.run_id, &planned, &prepared);
+            let notices = self.unless_stopped(task, async { Ok(old.await) }).await?;
+            notices.iter().for_each(|notice| (self.announce)(notice));
+            run.warnings.extend(notices);
+        }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
         let stop_with_user = context.cancel.clone();
         let user = self.cancel.clone();
@@ -120,6 +136,7 @@ impl Engine<'_> {
             uncertain: spec.uncertain,
             progress: task.progress.clone(),
             cancel: task.held.lost.child_token(),
+            dry_run: self.dry_run.clone(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_config::{Source, TableSelection};
-use longshore_core::{Error, Result, range::CursorRange};
+use longshore_core::{CursorValue, Error, Result, range::CursorRange};
 use longshore_protocol::{status::from_status, v1};
 use longshore_state::{NewTablePlan, PartitionProgress, RunDetails, StateStore, TableProgress};
 use prost::Message as _;
@@ -21,6 +21,8 @@ pub struct PlannedTable {
     pub table: v1::Table,
     /// The state's revision that the plan was made from; 0: there was none.
     pub state_revision: u64,
+    /// The cursor that the run goes on from; `None`: the table is read from its beginning, or a range of it.
+    pub cursor_before: Option<CursorValue>,
     /// How far each partition of the plan is, in its order.
     pub progress: Vec<PartitionProgress>,
 }
@@ -110,6 +112,7 @@ pub async fn open_run(
         .collect();
     let mut selections = Vec::new();
     let mut revisions = BTreeMap::new();
+    let mut cursors = BTreeMap::new();
     for name in &run.tables {
         let progress = resumed.get(name.as_str());
         if progress.is_some_and(|progress| progress.complete) {
@@ -126,11 +129,13 @@ pub async fn open_run(
             |progress| progress.state_revision,
         );
         revisions.insert(name.clone(), revision);
+        cursors.insert(name.clone(), state.as_ref().and_then(|state| state.cursor.clone()));
         selections.push(v1::TableSelection {
             name: name.clone(),
             state: state.map(Into::into),
             resume,
             range: run.range.clone().map(Into::into),
+            rows: None,
         });
     }
     if selections.is_empty() {
@@ -159,6 +164,7 @@ pub async fn open_run(
             plan,
             table,
             state_revision,
+            cursor_before: cursors.remove(&name).flatten(),
             progress,
         });
     }

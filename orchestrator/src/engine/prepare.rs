@@ -14,6 +14,7 @@ pub(super) async fn prepare(
     session: &Session,
     run_id: &str,
     planned: &[PlannedTable],
+    dry_run: bool,
 ) -> Result<Vec<Vec<v1::PreparedTable>>, Failure> {
     let mut prepared = Vec::new();
     for (destination, options) in session.destinations.iter().zip(&session.write_modes) {
@@ -26,6 +27,7 @@ pub(super) async fn prepare(
         let request = v1::PrepareRequest {
             run_id: run_id.to_owned(),
             tables: tables.collect(),
+            dry_run,
         };
         let plugin = &destination.plugin;
         let answers = match plugin.destination().prepare(request).await {

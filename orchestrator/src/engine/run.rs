@@ -7,7 +7,8 @@ use longshore_state::{Holder, StateStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attempts::Attempts, hold::HeldSync, progress::Progress, reading::Reading, report::RunReport, session::Session,
+    attempts::Attempts, dry_run::DryRun, hold::HeldSync, progress::Progress, reading::Reading, report::RunReport,
+    session::Session,
 };
 use crate::{failure::Failure, plugin_host::PluginHost};
 
@@ -23,6 +24,10 @@ pub struct Engine<'a> {
     pub holder: Holder,
     /// The user wants to stop.
     pub cancel: CancellationToken,
+    /// Says what the user should know before the first row is read; it is among the report's warnings too.
+    pub announce: &'a (dyn Fn(&str) + Sync),
+    /// Nothing is to be sent; `store` is one that nobody else uses.
+    pub dry_run: Option<DryRun>,
 }
 
 /// How a sync went: the report of the run, when there was one, and why it stopped short, when it did.

@@ -186,7 +186,9 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         let counted = destinations.get(destination).copied().unwrap_or_default();
         balance::check(name, progress.source(), progress.forwarded(), counted)?;
     }
-    delete_stale(context, table).await?;
+    if context.dry_run.is_none() {
+        delete_stale(context, table).await?;
+    }
     let state = planned
         .plan
         .completed_state

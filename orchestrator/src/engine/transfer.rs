@@ -12,6 +12,7 @@ use longshore_state::{Hold, PartitionId, PartitionProgress, StateStore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    dry_run::DryRun,
     hold::Lease,
     progress::{Progress, TableCounters},
 };
@@ -37,6 +38,8 @@ pub(super) struct RunContext {
     pub(super) progress: Progress,
     /// The user wants to stop, or the sync is lost.
     pub(super) cancel: CancellationToken,
+    /// Nothing is sent, and nothing is stored that outlives the command.
+    pub(super) dry_run: Option<DryRun>,
 }
 
 /// What all partitions of a table share.
@@ -72,13 +75,20 @@ pub(super) struct PartitionWork {
 }
 
 impl RunContext {
-    /// Whether a run that is going on has more rejects than the user allows.
-    pub(super) fn check_rejects_so_far(&self) -> Result<(), Failure> {
+    /// Whether a run that is going on has more rejects than the user allows. A dry run notes the place and goes on.
+    pub(super) fn check_rejects_so_far(&self, table: &str) -> Result<(), Failure> {
         let (read, rejected) = self.progress.totals();
-        match self.max_rejects {
+        let checked = match self.max_rejects {
             None => Ok(()),
             Some(MaxRejects::PartsPerMillion(_)) if read < SHARE_NEEDS_ROWS => Ok(()),
             Some(max_rejects) => check_rejects(max_rejects, read, rejected),
+        };
+        match &self.dry_run {
+            Some(dry_run) if checked.is_err() => {
+                dry_run.would_stop(table, read, rejected);
+                Ok(())
+            }
+            _ => checked,
         }
     }
 }

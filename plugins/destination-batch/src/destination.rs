@@ -10,7 +10,8 @@ use longshore_sdk::{arrow::array::RecordBatch, destination::Preview, prelude::*}
 use tracing::info;
 
 use crate::{
-    checks,
+    age, checks,
+    dry_run::{self, DryRuns},
     mapping::TablePlan,
     preview::preview,
     sender::{self, LINGER, Writing},
@@ -34,6 +35,7 @@ pub struct BatchDestination {
     project: Project,
     /// The endpoint that `prepare` chose for a table.
     endpoints: Mutex<HashMap<String, Endpoint>>,
+    dry_runs: DryRuns,
 }
 
 impl Destination for BatchDestination {
@@ -43,6 +45,7 @@ impl Destination for BatchDestination {
         write_modes: &[WriteMode::Append, WriteMode::Overwrite],
         delete_stale: false,
         preview: true,
+        dry_run: true,
     };
 
     type Spec = Spec;
@@ -55,6 +58,7 @@ impl Destination for BatchDestination {
             spec,
             project,
             endpoints: Mutex::default(),
+            dry_runs: DryRuns::default(),
         })
     }
 
@@ -62,8 +66,11 @@ impl Destination for BatchDestination {
         checks::test_connection(&self.project, self.spec.test_custom_id.as_deref()).await
     }
 
-    async fn prepare(&self, _run_id: &str, tables: Vec<TableToPrepare>) -> Result<Vec<PreparedTable>> {
+    async fn prepare(&self, run_id: &str, tables: Vec<TableToPrepare>) -> Result<Vec<PreparedTable>> {
         self.project.start_again();
+        if tables.iter().any(|asked| asked.dry_run) {
+            self.dry_runs.begin(run_id, Utc::now());
+        }
         tables.iter().map(|asked| self.prepare_table(asked)).collect()
     }
 
@@ -83,7 +90,17 @@ impl Destination for BatchDestination {
             concurrency: self.spec.concurrency as usize,
             hold_by: partition.hold_uncertain.then(|| partition.table.primary_key.clone()),
         };
-        let written = sender::write(&self.project, writing, batches, acks).await;
+        // A run that was prepared as a dry one stays one, whatever a stream of it says.
+        let written = match self.dry_runs.of(&partition.run_id) {
+            Some(dry_run) => {
+                dry_run::write(&dry_run, &self.project, &self.spec.rate_limit, writing, batches, acks).await
+            }
+            None if partition.dry_run => Err(Error::protocol(
+                "dry_run_unprepared",
+                "A stream of a dry run came without the run being prepared as one",
+            )),
+            None => sender::write(&self.project, writing, batches, acks).await,
+        };
         written.map_err(|error| error.with_table(&partition.table.name))
     }
 
@@ -97,6 +114,16 @@ impl Destination for BatchDestination {
             self.project.request_limits(endpoint),
             Utc::now(),
         )
+    }
+
+    async fn estimate(&self, run_id: &str) -> Result<Estimate> {
+        let dry_run = self.dry_runs.of(run_id).ok_or_else(|| {
+            Error::protocol(
+                "dry_run_unknown",
+                format!("The run {run_id} was not prepared as a dry run"),
+            )
+        })?;
+        Ok(dry_run.estimate(&self.spec.rate_limit))
     }
 }
 
@@ -118,6 +145,7 @@ impl BatchDestination {
             redelivery_is_idempotent: !is_events,
             preferred_batch_rows: Some(self.batch_rows(endpoint, is_events)),
             preferred_unacked_rows: is_events.then(|| self.unacked_events(endpoint)),
+            age_limit: age::limit(&plan, Utc::now()),
             warnings: plan.warnings,
         })
     }
@@ -218,6 +246,7 @@ mod tests {
             write_mode: None,
             migrate_mode: MigrateMode::Safe,
             expected_rows: Some(10_000_000),
+            dry_run: false,
         }
     }
 

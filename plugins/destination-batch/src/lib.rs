@@ -3,9 +3,11 @@
 //! The crate's README is its road map: what a row becomes, which rows are refused, how requests are sent, and the invariants.
 
 mod acks;
+mod age;
 mod answers;
 mod checks;
 mod destination;
+mod dry_run;
 mod encode;
 mod held;
 pub mod limits;

@@ -48,5 +48,9 @@ pub(crate) fn preview(
         });
         pool.release(request.operations.iter().map(crate::operation::Operation::custom_id));
     }
-    Ok(Preview { requests, rejects })
+    Ok(Preview {
+        requests,
+        rejects,
+        id_column: Some(plan.column_name(plan.custom_id)),
+    })
 }

@@ -31,7 +31,7 @@ use crate::{
 /// How long a request that is not full waits for more rows, unless configured.
 pub(crate) const LINGER: Duration = Duration::from_millis(200);
 /// Encoded rows that one stream keeps in memory, in bytes: several of the largest requests.
-const MEMORY: usize = 24 * 1024 * 1024;
+pub(crate) const MEMORY: usize = 24 * 1024 * 1024;
 /// After a failure, requests that are on their way may still end, so that as few rows as possible are sent twice.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -64,6 +64,12 @@ pub(crate) async fn write(
         let _ = timeout(DRAIN, stream.drain()).await;
     }
     result
+}
+
+/// Rows that a stream lets wait: enough for every request that may be in flight, and for the next ones; more would only take memory and, for events, widen
+/// what a crash leaves uncertain.
+pub(crate) fn rows_worth_holding(limits: RequestLimits) -> usize {
+    (limits.operations * 2).max(1_000)
 }
 
 struct Stream<'a> {
@@ -158,11 +164,8 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Enough for every request that may be in flight, and for the next ones; more would only take memory and, for events, widen what a crash leaves
-    /// uncertain.
     fn takes_rows(&self) -> bool {
-        let enough = self.limits.operations * 2;
-        !self.is_ended && self.pool.rows() < enough.max(1_000) && self.tracker.memory() < MEMORY
+        !self.is_ended && self.pool.rows() < rows_worth_holding(self.limits) && self.tracker.memory() < MEMORY
     }
 
     fn wants_to_send(&self, takes_rows: bool) -> bool {

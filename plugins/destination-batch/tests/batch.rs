@@ -6,6 +6,8 @@
 mod answers;
 #[path = "batch/any_table.rs"]
 mod any_table;
+#[path = "batch/dry_run.rs"]
+mod dry_run;
 #[path = "batch/endpoint.rs"]
 mod endpoint;
 #[path = "batch/faults.rs"]

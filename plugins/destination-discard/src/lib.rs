@@ -33,6 +33,7 @@ impl Destination for Discard {
         write_modes: &[WriteMode::Append, WriteMode::Overwrite, WriteMode::OverwriteDeleteStale],
         delete_stale: true,
         preview: false,
+        dry_run: true,
     };
     type Spec = DiscardSpec;
 
@@ -66,6 +67,7 @@ impl Destination for Discard {
             preferred_batch_rows: None,
             preferred_unacked_rows: None,
             warnings: warnings.clone(),
+            age_limit: None,
         });
         Ok(prepared.collect())
     }
@@ -100,6 +102,11 @@ impl Destination for Discard {
     async fn delete_stale(&self, _: &str, _: &str) -> Result<u64> {
         // Nothing is kept, so nothing is stale.
         Ok(0)
+    }
+
+    /// A dry run is a run like any other: nothing is sent in either, and nothing sets a pace.
+    async fn estimate(&self, _: &str) -> Result<Estimate> {
+        Ok(Estimate::default())
     }
 }
 

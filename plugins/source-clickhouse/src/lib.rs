@@ -4,6 +4,7 @@ mod catalog;
 mod checks;
 mod column_type;
 mod connection;
+mod count;
 mod errors;
 mod names;
 mod plan;
@@ -53,6 +54,8 @@ impl Source for ClickHouse {
         incremental: true,
         resumable: true,
         cursor_ranges: true,
+        row_selection: true,
+        count_rows: true,
     };
 
     type Spec = Spec;
@@ -126,6 +129,7 @@ impl Source for ClickHouse {
                 filter,
                 seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
                 invalid_utf8: self.spec.invalid_utf8,
+                partitions: plan.partitions.clone(),
             };
             tables.insert(selection.name.clone(), Arc::new(table));
             plans.push(plan);
@@ -156,6 +160,17 @@ impl Source for ClickHouse {
             )
         })?;
         read::read(&self.connector, &run, &table, &partition, output).await
+    }
+
+    async fn count_rows(&self, wanted: CountRows) -> Result<RowCount> {
+        let run = self.runs.get(&wanted.run_id)?;
+        let table = run.tables.get(&wanted.table).cloned().ok_or_else(|| {
+            Error::protocol(
+                "table_not_in_run",
+                format!("Table {} is not part of run {}", wanted.table, wanted.run_id),
+            )
+        })?;
+        count::count(&self.connector, &run, &table, &wanted).await
     }
 
     async fn close_run(&self, run_id: &str) -> Result<()> {

@@ -178,6 +178,11 @@ impl Parameters {
         }
     }
 
+    /// An instant, with microseconds, to compare times of any precision with.
+    pub(crate) fn instant(&mut self, at: &Timestamp) -> String {
+        self.timestamp("DateTime64", at)
+    }
+
     fn timestamp(&mut self, of: &str, at: &Timestamp) -> String {
         if of == "DateTime"
             && at.unit == TimeUnit::Second

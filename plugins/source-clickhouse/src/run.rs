@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints};
+use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, source::Partition};
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 
@@ -34,6 +34,8 @@ pub(crate) struct RunTable {
     /// Rows that the last run delivered and this one may see again.
     pub(crate) seen: Fingerprints,
     pub(crate) invalid_utf8: InvalidUtf8,
+    /// The work of the plan.
+    pub(crate) partitions: Vec<Partition>,
 }
 
 /// The queries of a run. Whoever stops waiting for one has it ended at the server.

@@ -71,6 +71,9 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
             column: name,
             within: interval,
         } => within(&mut parameters, column(request.relation, name)?, interval),
+        Work::Chosen { column: name, value } => {
+            vec![comparison(&mut parameters, column(request.relation, name)?, "=", value)]
+        }
     };
     let sql = select(&delivered(request), request, conditions);
     Ok(Reading {
@@ -189,7 +192,7 @@ fn block_rows(relation: &Relation) -> u64 {
     rows.clamp(BLOCK_ROWS.0, BLOCK_ROWS.1)
 }
 
-fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
+pub(crate) fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {
     relation
         .column(name)
         .ok_or_else(|| relation.names().cursor_missing(name))

@@ -19,6 +19,8 @@ pub(crate) enum Work {
     Slice { column: String, within: Interval },
     /// All rows.
     Whole,
+    /// The rows with this value in a column. Never stored: nobody goes on with looking at rows.
+    Chosen { column: String, value: CursorValue },
 }
 
 /// See [`Work::Ordered`].

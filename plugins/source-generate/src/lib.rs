@@ -42,6 +42,8 @@ impl Source for Generate {
         incremental: true,
         resumable: true,
         cursor_ranges: false,
+        row_selection: false,
+        count_rows: false,
     };
     type Spec = GenerateSpec;
 

@@ -3,6 +3,7 @@
 mod catalog;
 mod checks;
 mod connection;
+mod count;
 mod decode;
 mod errors;
 mod names;
@@ -39,6 +40,8 @@ impl Source for PostgreSql {
         incremental: true,
         resumable: true,
         cursor_ranges: true,
+        row_selection: true,
+        count_rows: true,
     };
 
     type Spec = Spec;
@@ -101,6 +104,17 @@ impl Source for PostgreSql {
             )
         })?;
         read::read(&self.connector, &run, &table, &partition, output).await
+    }
+
+    async fn count_rows(&self, wanted: CountRows) -> Result<RowCount> {
+        let run = self.runs.get(&wanted.run_id)?;
+        let table = run.tables.get(&wanted.table).cloned().ok_or_else(|| {
+            Error::protocol(
+                "table_not_in_run",
+                format!("Table {} is not part of run {}", wanted.table, wanted.run_id),
+            )
+        })?;
+        count::count(&self.connector, &self.spec, &run, &table, &wanted).await
     }
 
     async fn close_run(&self, run_id: &str) -> Result<()> {

@@ -82,6 +82,7 @@ async fn plan_tables(
             selected: relation.selected(spec)?,
             schema: Arc::clone(&plan.table.schema),
             filter: relation.filter(spec),
+            partitions: plan.partitions.clone(),
             relation,
             seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
             resumed: selection.resume.is_some(),

@@ -88,7 +88,7 @@ pub(crate) fn constant(value: &CursorValue, cast_name: &str) -> String {
     }
 }
 
-fn timestamp_constant(at: &Timestamp) -> String {
+pub(crate) fn timestamp_constant(at: &Timestamp) -> String {
     // State set by hand may have another unit; PostgreSQL keeps microseconds. Rounding down can only repeat a row.
     let microseconds = (i128::from(at.value) * 1_000_000).div_euclid(i128::from(at.unit.per_second()));
     let microseconds = i64::try_from(microseconds).unwrap_or(if at.value < 0 { i64::MIN } else { i64::MAX });

@@ -52,7 +52,7 @@ pub(crate) async fn read(
     let of_cursor = match &work {
         Work::Ordered(ordered) => Some(ordered),
         Work::Pages(pages) => pages.of_cursor.as_ref(),
-        Work::NullCursors { .. } | Work::Whole => None,
+        Work::NullCursors { .. } | Work::Whole | Work::Chosen { .. } => None,
     };
     if let Some(ordered) = of_cursor.filter(|_| resume_from.is_none()) {
         output.filtered(ordered.skipped_nulls);

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints};
+use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, source::Partition};
 
 use crate::{
     catalog::{Column, Relation},
@@ -27,6 +27,8 @@ pub(crate) struct RunTable {
     pub(crate) selected: Vec<Column>,
     pub(crate) schema: SchemaRef,
     pub(crate) filter: Option<String>,
+    /// The work of the plan.
+    pub(crate) partitions: Vec<Partition>,
     /// Rows that the last run delivered and this one may see again.
     pub(crate) seen: Fingerprints,
     /// Another snapshot than this run's first is read.

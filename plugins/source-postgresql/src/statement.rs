@@ -75,6 +75,10 @@ pub(crate) fn statement(work: &Work, request: &Request<'_>) -> Result<Statement>
             request,
             vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
         )),
+        Work::Chosen { column: name, value } => Ok(plain(
+            request,
+            vec![format!("{} = {value}", column(request.relation, name)?.sql())],
+        )),
         Work::Pages(work) => pages(work, request),
         Work::Ordered(work) => ordered(work, request),
     }
@@ -258,6 +262,28 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
         again,
         unsettled: too_new,
         identity,
+    })
+}
+
+/// The conditions of the rows that partitions read together, apart from those of the table's options. Partitions that divide the same rows share theirs.
+///
+/// # Errors
+/// `cursor_column_missing` for a plan whose columns are gone.
+pub(crate) fn conditions(work: &Work, relation: &Relation, snapshot: &Snapshot) -> Result<Vec<String>> {
+    Ok(match work {
+        Work::Whole => Vec::new(),
+        Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(relation, cursor)?.sql())],
+        Work::Chosen { column: name, value } => vec![format!("{} = {value}", column(relation, name)?.sql())],
+        Work::Pages(work) => match &work.of_cursor {
+            Some(ordered) => bounds(ordered, column(relation, &ordered.cursor)?),
+            None => Vec::new(),
+        },
+        Work::Ordered(work) => {
+            let cursor = column(relation, &work.cursor)?;
+            let mut conditions = bounds(work, cursor);
+            conditions.extend(since(&work.since, cursor, snapshot));
+            conditions
+        }
     })
 }
 

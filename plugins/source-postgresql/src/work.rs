@@ -20,6 +20,8 @@ pub(crate) enum Work {
     Pages(Pages),
     /// All rows.
     Whole,
+    /// The rows whose column has a value, given as an SQL constant. Never stored: nobody goes on with looking at rows.
+    Chosen { column: String, value: String },
 }
 
 /// See [`Work::Ordered`].

@@ -62,6 +62,10 @@ impl destination_server::Destination for DestinationProxy {
     async fn preview(&self, request: Request<v1::PreviewRequest>) -> Result<Response<v1::PreviewResponse>, Status> {
         self.client.clone().preview(request.into_inner()).await
     }
+
+    async fn estimate(&self, request: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
+        self.client.clone().estimate(request.into_inner()).await
+    }
 }
 
 /// Batches and barriers, up to their end. When Longshore breaks off, the whole call is dropped, and with it this.

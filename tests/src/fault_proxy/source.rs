@@ -65,6 +65,13 @@ impl source_server::Source for SourceProxy {
         Ok(Response::new(responses.boxed()))
     }
 
+    async fn count_rows(
+        &self,
+        request: Request<v1::CountRowsRequest>,
+    ) -> Result<Response<v1::CountRowsResponse>, Status> {
+        self.client.clone().count_rows(request.into_inner()).await
+    }
+
     async fn close_run(&self, request: Request<v1::CloseRunRequest>) -> Result<Response<v1::CloseRunResponse>, Status> {
         self.client.clone().close_run(request.into_inner()).await
     }

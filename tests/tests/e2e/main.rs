@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
 mod bad_input;
+mod bad_values;
 mod clickhouse_front;
 mod clickhouse_scene;
 mod clickhouse_syncs;
 mod clickhouse_types;
+mod dry_run;
 mod fault_proxy;
 mod first_syncs;
 mod generated;

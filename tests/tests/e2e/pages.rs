@@ -24,10 +24,15 @@ impl Block {
     }
 }
 
+/// A page, named by its path in the workspace.
+pub(crate) fn text_of(page: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+    std::fs::read_to_string(path).expect("the page is there")
+}
+
 /// The blocks of a page, named by its path in the workspace, in their order.
 pub(crate) fn blocks(page: &str) -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
-    let text = std::fs::read_to_string(path).expect("the page is there");
+    let text = text_of(page);
     let mut blocks = Vec::new();
     let mut heading = String::new();
     let mut lines = text.lines();

@@ -17,7 +17,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{AckSender, BatchReceiver, Destination, WriteMode, WritePartition, held::HeldRows};
+use super::{
+    AckSender, BatchReceiver, Destination, TableToPrepare, WriteMode, WritePartition, dry_run::check_declared,
+    held::HeldRows,
+};
 use crate::serve::{
     configured::Configured,
     plugin_service::{Role, parse_spec, spec_schema},
@@ -57,6 +60,7 @@ impl<D: Destination> Role for DestinationRole<D> {
             delete_stale: D::CAPABILITIES.delete_stale,
             read_back: false,
             preview: D::CAPABILITIES.preview,
+            dry_run: D::CAPABILITIES.dry_run,
             // Every destination written with this SDK does: rows are held before it sees them.
             hold_uncertain_rows: true,
         });
@@ -92,10 +96,11 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
     async fn prepare(&self, request: Request<v1::PrepareRequest>) -> Result<Response<v1::PrepareResponse>, Status> {
         let request = request.into_inner();
         let prepare = async {
+            check_declared(request.dry_run, D::CAPABILITIES.dry_run)?;
             let tables = request
                 .tables
                 .into_iter()
-                .map(TryInto::try_into)
+                .map(|asked| TableToPrepare::from_wire(asked, request.dry_run))
                 .collect::<Result<Vec<_>>>()?;
             let asked = tables.len();
             let prepared = self.destination()?.prepare(&request.run_id, tables).await?;
@@ -126,6 +131,7 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
                 "A write stream does not begin with `open`",
             )));
         };
+        check_declared(open.dry_run, D::CAPABILITIES.dry_run).map_err(|error| to_status(&error))?;
         let uncertain_rows = open.uncertain_rows;
         let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
@@ -187,7 +193,15 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         Ok(Response::new(v1::PreviewResponse {
             requests: requests.collect(),
             rejects: preview.rejects.into_iter().map(Into::into).collect(),
+            id_column: preview.id_column.unwrap_or_default(),
         }))
+    }
+
+    async fn estimate(&self, request: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
+        let run_id = request.into_inner().run_id;
+        let estimate = async { self.destination()?.estimate(&run_id).await };
+        let estimate = estimate.await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(estimate.into()))
     }
 }
 
@@ -233,6 +247,7 @@ fn opened(open: v1::WriteOpen) -> Result<(WritePartition, BatchDecoder)> {
         partition_id: open.partition_id,
         write_mode,
         hold_uncertain: open.hold_uncertain,
+        dry_run: open.dry_run,
     };
     Ok((partition, decoder))
 }

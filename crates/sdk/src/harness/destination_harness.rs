@@ -25,6 +25,7 @@ use crate::{
 pub struct DestinationHarness {
     served: Served,
     client: DestinationClient<Channel>,
+    dry_run: bool,
 }
 
 /// What a destination answered to one partition.
@@ -56,7 +57,33 @@ impl DestinationHarness {
         let served = Served::start(Plugin::destination::<D>()).await?;
         served.configure(v1::Role::Destination, &spec).await?;
         let client = DestinationClient::new(served.channel.clone());
-        Ok(Self { served, client })
+        Ok(Self {
+            served,
+            client,
+            dry_run: false,
+        })
+    }
+
+    /// Whether later calls are of a dry run.
+    pub fn set_dry_run(&mut self, dry_run: bool) {
+        self.dry_run = dry_run;
+    }
+
+    /// See [`Destination::estimate`].
+    ///
+    /// # Errors
+    /// What the destination says.
+    pub async fn estimate(&self) -> Result<v1::EstimateResponse> {
+        let request = v1::EstimateRequest {
+            run_id: "harness".to_owned(),
+        };
+        Ok(self
+            .client
+            .clone()
+            .estimate(request)
+            .await
+            .map_err(failed)?
+            .into_inner())
     }
 
     /// See [`Destination::test_connection`].
@@ -82,6 +109,7 @@ impl DestinationHarness {
         let request = v1::PrepareRequest {
             run_id: "harness".to_owned(),
             tables: vec![table],
+            dry_run: self.dry_run,
         };
         let mut tables = self
             .client
@@ -150,6 +178,7 @@ impl DestinationHarness {
             max_message_bytes: MAX_MESSAGE_BYTES,
             uncertain_rows: uncertain.delivered_before,
             hold_uncertain: uncertain.hold,
+            dry_run: self.dry_run,
         };
         let mut flow = PartitionFlow::new(1);
         let mut requests = vec![write_request::Request::Open(open)];

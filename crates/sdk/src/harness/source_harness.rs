@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 use super::{MAX_MESSAGE_BYTES, Served, broken, failed};
 use crate::{
     Plugin,
-    source::{Partition, Source, TablePlan, TableSelection},
+    source::{CountRows, Partition, Source, TablePlan, TableSelection},
     table::Table,
 };
 
@@ -121,6 +121,10 @@ impl SourceHarness {
                 state: selection.state.map(Into::into),
                 resume: selection.resume.map(TryInto::try_into).transpose()?,
                 range: selection.range.map(Into::into),
+                rows: selection.rows.map(|rows| v1::RowSelection {
+                    column: rows.column,
+                    values: rows.values,
+                }),
             })
         });
         let request = v1::OpenRunRequest {
@@ -137,6 +141,27 @@ impl SourceHarness {
             .into_inner()
             .tables;
         plans.into_iter().map(TryInto::try_into).collect()
+    }
+
+    /// See [`Source::count_rows`].
+    ///
+    /// # Errors
+    /// What the source says.
+    pub async fn count_rows(&self, wanted: CountRows) -> Result<v1::CountRowsResponse> {
+        let request = v1::CountRowsRequest {
+            run_id: wanted.run_id,
+            table: wanted.table,
+            column: wanted.column,
+            before: Some(wanted.before.into()),
+            timeout_ms: u64::try_from(wanted.timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        Ok(self
+            .client
+            .clone()
+            .count_rows(request)
+            .await
+            .map_err(failed)?
+            .into_inner())
     }
 
     /// See [`Source::close_run`].

@@ -58,6 +58,33 @@ impl<'a> Columns<'a> {
             .with_remedy(remedy)
     }
 
+    /// A text that somebody wants a row by is no value of the column.
+    #[must_use]
+    pub fn row_value_invalid(&self, column: &str, type_name: &str) -> Error {
+        Error::config(
+            "row_value_invalid",
+            format!(
+                "A wanted value is none of column {column} of table {}, which is {type_name}",
+                self.table
+            ),
+        )
+        .with_table(self.table)
+        .with_remedy("Write values as the database shows them, or name another column.")
+    }
+
+    /// A column has no points in time.
+    #[must_use]
+    pub fn no_times(&self, column: &str, type_name: &str) -> Error {
+        Error::source(
+            "count_column_unusable",
+            format!(
+                "Column {column} of table {} is {type_name}, which holds no points in time",
+                self.table
+            ),
+        )
+        .with_table(self.table)
+    }
+
     /// The cursor column does not exist.
     #[must_use]
     pub fn cursor_missing(&self, name: &str) -> Error {

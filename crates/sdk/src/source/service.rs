@@ -69,6 +69,8 @@ impl<S: Source> Role for SourceRole<S> {
             incremental: S::CAPABILITIES.incremental,
             resumable: S::CAPABILITIES.resumable,
             cursor_ranges: S::CAPABILITIES.cursor_ranges,
+            row_selection: S::CAPABILITIES.row_selection,
+            count_rows: S::CAPABILITIES.count_rows,
         });
     }
 
@@ -173,6 +175,15 @@ impl<S: Source> source_server::Source for SourceRole<S> {
             ReceiverStream::new(receiver),
             task,
         ))))
+    }
+
+    async fn count_rows(
+        &self,
+        request: Request<v1::CountRowsRequest>,
+    ) -> Result<Response<v1::CountRowsResponse>, Status> {
+        let count = async { self.source()?.count_rows(request.into_inner().try_into()?).await };
+        let count = count.await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(count.into()))
     }
 
     async fn close_run(&self, request: Request<v1::CloseRunRequest>) -> Result<Response<v1::CloseRunResponse>, Status> {

@@ -23,11 +23,8 @@ const STATEMENTS: usize = 64;
 pub(super) fn open(path: &Path) -> Result<Connection> {
     let wrong = |failure: Failure| failure.into_error(path);
     make_folder(path)?;
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Err(failure::unwritable(path)),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path)?,
-        Err(error) => return Err(failure::unwritable_because(path, &error)),
+    if !exists(path)? {
+        make(path)?;
     }
     let mut connection = connect(path).map_err(wrong)?;
     // SQLite opens a file that it may not write for reading, without a word.
@@ -38,7 +35,20 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-fn connect(path: &Path) -> Result<Connection, Failure> {
+/// Whether there is a file.
+///
+/// # Errors
+/// `state_unwritable`: it is a folder, or nobody may know.
+pub(super) fn exists(path: &Path) -> Result<bool> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(failure::unwritable(path)),
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(failure::unwritable_because(path, &error)),
+    }
+}
+
+pub(super) fn connect(path: &Path) -> Result<Connection, Failure> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

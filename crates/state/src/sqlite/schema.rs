@@ -45,7 +45,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Failure> {
 }
 
 /// The file's version; 0: empty.
-fn version(connection: &Connection, path: &Path) -> Result<i64, Failure> {
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Failure> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::contract::{self, Backend, RUN, SYNC, code, contract};
 
+mod copies;
 mod golden;
 mod processes;
 

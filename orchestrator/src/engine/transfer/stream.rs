@@ -158,6 +158,7 @@ impl<'a> PartitionStream<'a> {
                     Uncertain::Hold | Uncertain::Resend => 0,
                 },
                 hold_uncertain: self.context.uncertain == Uncertain::Hold && !destination.redelivery_is_idempotent,
+                dry_run: self.context.dry_run.is_some(),
             };
             let (requests, queue) = mpsc::channel(QUEUE);
             let message = v1::WriteRequest {
@@ -311,7 +312,7 @@ impl<'a> PartitionStream<'a> {
             bytes: batch.data.len() as u64,
         })?;
         self.context.lease.confirm().await?;
-        if self.table.records_before_sending() {
+        if self.table.records_before_sending() && self.context.dry_run.is_none() {
             let mark = SentMark {
                 partition: self.work.id.clone(),
                 rows: self.work.forwarded + self.flow.uncommitted_rows(),
@@ -449,7 +450,7 @@ impl<'a> PartitionStream<'a> {
         self.tally.acked(before - self.flow.unacked_rows());
         if ack.rejected > 0 {
             self.tally.rejected(ack.sequence, ack.rejected);
-            self.context.check_rejects_so_far()?;
+            self.context.check_rejects_so_far(&self.table.name)?;
         }
         Ok(())
     }
@@ -461,10 +462,15 @@ impl<'a> PartitionStream<'a> {
             return Ok(());
         };
         let sequence = commit.checkpoint.sequence;
-        let (passed, later) = std::mem::take(&mut self.rejects)
+        let (mut passed, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rejects)
             .into_iter()
             .partition(|reject| reject.sequence <= sequence);
         self.rejects = later;
+        // Counted by kind, so that memory and disk do not grow with them.
+        let found = match self.context.dry_run {
+            Some(_) => std::mem::take(&mut passed),
+            None => Vec::new(),
+        };
         let position = commit.checkpoint.position.clone();
         let cursor = commit.checkpoint.cursor.clone();
         let forwarded = commit.forwarded;
@@ -492,6 +498,11 @@ impl<'a> PartitionStream<'a> {
         self.work.forwarded += forwarded;
         self.tally.committed(sequence, forwarded);
         self.table.counters.moved_to(cursor);
+        if let Some(dry_run) = &self.context.dry_run {
+            dry_run.keep(&self.table.name, found);
+            // Nothing was delivered: a source that let go of it would lose it.
+            return Ok(());
+        }
         let message = v1::ReadRequest {
             request: Some(read_request::Request::Committed(v1::CheckpointCommitted { sequence })),
         };

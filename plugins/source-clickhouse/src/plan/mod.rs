@@ -1,5 +1,6 @@
 //! How a table is read in a run.
 
+mod chosen;
 mod full;
 mod incremental;
 mod range;
@@ -29,6 +30,9 @@ pub(crate) struct Planning<'a> {
 /// What makes the table unreadable; the stored state stays as it is.
 pub(crate) async fn plan(planning: &Planning<'_>, table: Table, selection: &TableSelection) -> Result<TablePlan> {
     let relation = planning.probe.relation;
+    if let Some(rows) = &selection.rows {
+        return chosen::plan(relation, table, rows);
+    }
     let cursor = planning.spec.cursor_of(&relation.shown);
     let cursor = cursor.map(|cursor| relation.cursor(cursor)).transpose()?;
     if let (Some((_, described)), Some(state)) = (&cursor, &selection.state) {

@@ -1,5 +1,6 @@
 //! How a table is read in a run.
 
+mod chosen;
 mod full;
 mod incremental;
 mod order;
@@ -44,6 +45,9 @@ pub(crate) async fn plan(
     let table = offered(relation, spec)?;
     // Before anything is looked up in the table: from here on nobody rewrites it.
     probe::may_read(planning.session, spec, relation).await?;
+    if let Some(rows) = &selection.rows {
+        return chosen::plan(relation, table, rows);
+    }
     let Some(cursor) = spec.cursor_of(&relation.shown) else {
         if selection.range.is_some() {
             return Err(Error::config(

@@ -3,6 +3,7 @@
 
 mod checks;
 mod clocks;
+mod counts;
 mod fail_over;
 mod first_run;
 mod incremental;

@@ -1,0 +1,83 @@
+//! How long the rate limits make so many updates take. Pure.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{
+    sending::{bucket::TokenBucket, pacer::Pacer, request::Endpoint},
+    spec::RateLimits,
+};
+
+/// From the first request until the last of so many updates may go, beginning with a full bucket; `None` without a rate.
+pub(super) fn paced(rates: &RateLimits, endpoint: Endpoint, operations: u64) -> Option<Duration> {
+    if rates.unlimited {
+        return None;
+    }
+    let start = Instant::now();
+    let (capacity, per_second) = Pacer::rate(rates, endpoint);
+    // The very bucket that paces requests. It grants first come, first served, so one reservation of all ends with the last of many.
+    let mut bucket = TokenBucket::new(capacity, per_second, start);
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 2⁵³ updates")]
+    Some(bucket.reserve(operations as f64, start) - start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        sending::retry::Retries,
+        spec::{Rate, Retry},
+    };
+
+    #[test]
+    fn the_burst_is_free_and_the_rest_goes_at_the_rate() {
+        let rates = RateLimits::default();
+        let seconds = |endpoint, operations| paced(&rates, endpoint, operations).unwrap().as_secs_f64();
+        // The bucket holds 60 of the 1,000 back, and 2,000 of the 10,000.
+        assert_eq!(seconds(Endpoint::Update, 940), 0.0);
+        assert_eq!(seconds(Endpoint::Update, 940 + 3_000), 10.0);
+        assert_eq!(seconds(Endpoint::MassUpdate, 8_000 + 50_000), 5.0);
+        let half = RateLimits {
+            share: 0.5,
+            ..RateLimits::default()
+        };
+        assert_eq!(
+            paced(&half, Endpoint::Update, 470 + 1_500),
+            Some(Duration::from_secs(10))
+        );
+        let configured = RateLimits {
+            update: Rate {
+                updates_per_second: Some(100.0),
+                burst: Some(200),
+            },
+            ..RateLimits::default()
+        };
+        assert_eq!(
+            paced(&configured, Endpoint::Update, 180 + 500),
+            Some(Duration::from_secs(5))
+        );
+        let unlimited = RateLimits {
+            unlimited: true,
+            ..RateLimits::default()
+        };
+        assert_eq!(paced(&unlimited, Endpoint::Update, 1_000_000), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_the_time_that_the_pacer_takes() {
+        let rates = RateLimits::default();
+        let pacer = Pacer::new(&rates, Retries::new(&Retry::default()), Instant::now());
+        let start = Instant::now();
+        for _ in 0..100 {
+            pacer.turn(Endpoint::Update, 137).await;
+        }
+        let estimated = paced(&rates, Endpoint::Update, 13_700).unwrap();
+        let difference = start.elapsed().abs_diff(estimated);
+        assert!(
+            difference < Duration::from_millis(2),
+            "{:?}, not {estimated:?}",
+            start.elapsed()
+        );
+    }
+}
