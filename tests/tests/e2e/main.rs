@@ -18,6 +18,7 @@ mod kill_matrix;
 mod lost_answers;
 mod memory;
 mod pages;
+mod preview;
 mod python_plugins;
 mod ranges;
 mod readme;

@@ -125,3 +125,12 @@ async fn a_wrong_option_of_a_plugin_in_python_is_shown_at_its_place() -> Result<
     assert_refused(&finished, exit::CONFIGURATION, &["rows", "longshore.yml:8"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_destination_that_does_not_declare_dry_runs_is_not_given_one() -> Result<()> {
+    let longshore = configured("rows: 10", "")?;
+    let finished = longshore.run(["sync", "--dry-run"]).await?;
+    assert_refused(&finished, exit::CONFIGURATION, &["lines", "can not take a dry run"]);
+    assert_eq!(arrived(&longshore), Vec::<Value>::new());
+    Ok(())
+}

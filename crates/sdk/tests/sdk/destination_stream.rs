@@ -189,3 +189,19 @@ async fn held_and_named(behaviour: Behaviour) {
         );
     }
 }
+
+#[tokio::test]
+async fn a_destination_that_does_not_declare_dry_runs_is_never_given_one() {
+    let table = || Table::new("t", batch().schema());
+    let mut destination = misbehaved(Behaviour::Ack).await;
+    assert_eq!(destination.estimate().await.unwrap_err().code, "not_declared");
+    destination.set_dry_run(true);
+    let refused = [
+        destination.prepare(table(), None).await.unwrap_err(),
+        destination
+            .write(table(), WriteMode::Append, &[batch()])
+            .await
+            .unwrap_err(),
+    ];
+    assert!(refused.iter().all(|error| error.code == "not_declared"), "{refused:?}");
+}
