@@ -87,7 +87,7 @@ enum Command {
     State(state::Arguments),
     /// Look at past and interrupted runs.
     Runs(runs::Arguments),
-    /// Look at rows and columns that were refused.
+    /// Look at rows and columns that were refused, mend them, send them again.
     Rejects(rejects::Arguments),
     /// Look at plugins.
     Plugin(plugin::Arguments),
@@ -165,6 +165,8 @@ pub fn run() -> ExitCode {
         let outcome = match command {
             // A sync ends in order by itself.
             Command::Sync(arguments) => sync::run(&arguments, &context).await,
+            // So does what sends rejects again.
+            Command::Rejects(arguments) if arguments.ends_in_order() => rejects::run(arguments, &context).await,
             command => tokio::select! {
                 outcome = dispatch(command, &context) => outcome,
                 () = context.cancel.cancelled() => Err(Failure::Cancelled),

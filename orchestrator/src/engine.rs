@@ -11,6 +11,8 @@
 //! | `attempts` | how many attempts, how far apart, what is said of those that broke off |
 //! | `attempt` | the steps of one attempt in their order, and what happens at their end |
 //! | `prepare` | the destinations made ready, once, before a row is read |
+//! | `retry` | rejects of earlier runs sent again, before the partitions |
+//! | [`replay`] | rejects sent again by a person's wish |
 //! | `tables` | all partitions, so many at once; each table completed as its last partition is |
 //! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
 //! | [`progress`] | counters that others may watch while it runs |
@@ -27,7 +29,9 @@ pub mod plan;
 mod prepare;
 pub mod progress;
 pub mod reading;
+pub mod replay;
 pub mod report;
+mod retry;
 pub mod run;
 pub mod session;
 mod tables;

@@ -1,8 +1,11 @@
 //! Writing a destination.
 
 mod held;
+mod identities;
+mod reject;
 mod service;
 mod stream;
+mod unacked;
 
 use std::future::Future;
 
@@ -14,8 +17,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{check::Check, table::Table};
 
+pub use reject::Reject;
 pub(crate) use service::DestinationRole;
-pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch, Reject};
+pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch};
 
 /// A destination of rows.
 ///
@@ -93,6 +97,10 @@ pub struct DestinationCapabilities {
     pub delete_stale: bool,
     /// [`Destination::preview`] is implemented.
     pub preview: bool,
+    /// Where a later row replaces an earlier one, rejects have their [identity](Reject::identity) and delivered rows are told to
+    /// [`AckSender::superseding`]. Without it, rejected rows of a table whose rows are replaced are not sent again by themselves: nobody could tell
+    /// whether a newer version is there already.
+    pub reports_superseded: bool,
 }
 
 impl DestinationCapabilities {
@@ -101,6 +109,7 @@ impl DestinationCapabilities {
         write_modes: &[WriteMode::Append],
         delete_stale: false,
         preview: false,
+        reports_superseded: false,
     };
 }
 

@@ -169,6 +169,10 @@ fn in_words(report: &RunReport) -> String {
     } else {
         "no table is selected"
     });
+    for retry in &report.retries {
+        text.push_str(&retry.in_words());
+        text.push('\n');
+    }
     text.push_str(&format!(
         "sync {} {} in {:.1} s; run {}",
         report.sync,

@@ -13,7 +13,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{
     plan::PlannedTable,
     session::Session,
-    transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
+    transfer::{PartitionWork, RunContext, SharedSupersessions, TableContext, TableDestination, transfer},
 };
 use crate::failure::Failure;
 
@@ -142,6 +142,7 @@ fn table_context(
             .min()
             .unwrap_or(0),
         window_rows,
+        supersessions: SharedSupersessions::default(),
         counters: context
             .progress
             .add(&planned.table.name, planned.expected_rows(), upper_bound),

@@ -43,6 +43,7 @@ impl Destination for BatchDestination {
         write_modes: &[WriteMode::Append, WriteMode::Overwrite],
         delete_stale: false,
         preview: true,
+        reports_superseded: true,
     };
 
     type Spec = Spec;
@@ -81,7 +82,7 @@ impl Destination for BatchDestination {
             endpoint,
             linger: self.spec.requests.linger.map_or(LINGER, |linger| linger.0),
             concurrency: self.spec.concurrency as usize,
-            hold_by: partition.hold_uncertain.then(|| partition.table.primary_key.clone()),
+            hold_uncertain: partition.hold_uncertain,
         };
         let written = sender::write(&self.project, writing, batches, acks).await;
         written.map_err(|error| error.with_table(&partition.table.name))

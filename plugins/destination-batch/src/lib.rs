@@ -7,7 +7,6 @@ mod answers;
 mod checks;
 mod destination;
 mod encode;
-mod held;
 pub mod limits;
 mod mapping;
 mod operation;

@@ -33,6 +33,7 @@ impl Destination for Discard {
         write_modes: &[WriteMode::Append, WriteMode::Overwrite, WriteMode::OverwriteDeleteStale],
         delete_stale: true,
         preview: false,
+        reports_superseded: false,
     };
     type Spec = DiscardSpec;
 
@@ -138,6 +139,7 @@ impl Discard {
             column: String::new(),
             reason: format!("Every row number divisible by {every} is refused, as the specification asks"),
             whole_row: true,
+            identity: String::new(),
         };
         Ok(rows.map(reject).collect())
     }
