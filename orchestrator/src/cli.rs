@@ -48,7 +48,7 @@ pub(crate) struct CommandLine {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 internal error; 2 configuration or usage; 3 source; 4 destination;
-5 finished or stopped with more rejects than max_rejects; 130 cancelled.";
+5 finished or stopped with more rejects than max_rejects, or refused again in a replay; 130 cancelled.";
 
 #[derive(Args, Clone)]
 struct Global {

@@ -198,6 +198,8 @@ pub struct Retryable {
     pub run_id: String,
     /// Also those that an interrupted run may have delivered already.
     pub uncertain_too: bool,
+    /// Not those of these tables: the destination has refused their columns.
+    pub except_tables: Vec<i64>,
     /// The rule of rejects that are held because they may have been delivered; only a person sends them again.
     pub held_rule: &'static str,
 }

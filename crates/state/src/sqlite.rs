@@ -273,10 +273,10 @@ impl StateStore for SqliteStore {
         self.worker.read(move |tx| rejects::page(tx, &filter, page)).await
     }
 
-    async fn retryable_rejects(&self, retryable: &Retryable, page: Page) -> Result<Vec<KeptReject>> {
+    async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>> {
         let retryable = retryable.clone();
         self.worker
-            .read(move |tx| rejects::retryable(tx, &retryable, page))
+            .read(move |tx| rejects::retryable(tx, &retryable, (limit, bytes)))
             .await
     }
 

@@ -186,8 +186,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Rejects with their rows, oldest first, a page at a time.
     async fn read_rejects(&self, filter: &RejectFilter, page: Page) -> Result<Vec<KeptReject>>;
 
-    /// Rejects that a run may try again by itself, with their rows, oldest first, a page at a time.
-    async fn retryable_rejects(&self, retryable: &Retryable, page: Page) -> Result<Vec<KeptReject>>;
+    /// Rejects that a run may try again by itself, with their rows: at most `limit`, and no more once their rows have `bytes` together. Those that were
+    /// tried least come first, of these the oldest. The next page is what the same question is answered with once these are [marked](Self::mark_retry).
+    async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>>;
 
     /// The table as rejected rows came, by the number that their rejects name: [`CheckpointCommit::rejected_table`].
     async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>>;

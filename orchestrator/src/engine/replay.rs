@@ -305,9 +305,10 @@ async fn send_all(
             let asked = &rest[..rest.len().min(at_once)];
             let page = read_rows(context, replay, asked).await?;
             rest = &rest[page.len()..];
-            match send(context, target, tables, page).await? {
-                Ok(counts) => total += counts,
-                Err(error) => return Err(error.into()),
+            let sent = send(context, target, tables, page).await?;
+            total += sent.counts;
+            if let Some((_, error)) = sent.failed {
+                return Err(error.into());
             }
         }
     }

@@ -10,11 +10,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use longshore_config::Uncertain;
 use longshore_core::{
-    Error,
+    Domain, Error, Scope,
     balance::{self, DestinationCounts},
 };
 use longshore_protocol::{UNCERTAIN_DELIVERY, v1};
-use longshore_state::{Hold, KeptReject, Page, Retryable, StateStore};
+use longshore_state::{Hold, KeptReject, Retryable, StateStore};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
@@ -119,34 +119,44 @@ pub(super) async fn retry_and_watch(
     Ok(warnings)
 }
 
-/// Sends the rejects of a table again that a run may try by itself; says why it stopped early, when it did.
-async fn retry(context: &RetryContext, target: &RetryTarget) -> Result<Option<String>, Failure> {
-    let retryable = Retryable {
+/// Sends the rejects of a table again that a run may try by itself; says what stays because the destination failed or refused its columns.
+async fn retry(context: &RetryContext, target: &RetryTarget) -> Result<Vec<String>, Failure> {
+    let mut retryable = Retryable {
         sync: context.hold.sync.clone(),
         table: target.table.clone(),
         destination: target.plugin.name.clone(),
         run_id: context.run_id.to_string(),
         uncertain_too: context.uncertain == Uncertain::Resend,
+        except_tables: Vec::new(),
         held_rule: UNCERTAIN_DELIVERY,
     };
     let mut tables = RejectedTables::default();
-    let mut page = Page {
-        after: 0,
-        rejects: target.page_rows(),
-        bytes: PAGE_BYTES,
-    };
+    let mut warnings = Vec::new();
     loop {
-        let rejects = context.store.retryable_rejects(&retryable, page).await?;
-        let Some(last) = rejects.last() else { return Ok(None) };
-        page.after = last.reject.id;
-        let rows = rejects.into_iter().filter_map(row_of).collect();
-        if let Err(error) = send(context, target, &mut tables, rows).await? {
-            tracing::warn!(table = target.table, destination = target.plugin.name, %error, code = error.code, "rejects could not be sent again");
-            return Ok(Some(format!(
-                "rejected rows of table {} could not be sent again to {} and stay in the ledger: {error}",
-                target.table, target.plugin.name
-            )));
+        let page = context
+            .store
+            .retryable_rejects(&retryable, target.page_rows(), PAGE_BYTES)
+            .await?;
+        let mut rows: Vec<RetryRow> = page.into_iter().filter_map(row_of).collect();
+        if rows.is_empty() {
+            return Ok(warnings);
         }
+        // An old version goes before a newer one, however often each was tried.
+        rows.sort_by_key(|row| row.ids[0]);
+        let sent = send(context, target, &mut tables, rows).await?;
+        let Some((row_table, error)) = sent.failed else {
+            continue;
+        };
+        tracing::warn!(table = target.table, destination = target.plugin.name, %error, code = error.code, "rejects could not be sent again");
+        warnings.push(format!(
+            "rejected rows of table {} could not be sent again to {} and stay in the ledger: {error}",
+            target.table, target.plugin.name
+        ));
+        if error.retryable || error.scope == Scope::Run && error.domain != Domain::Config {
+            return Ok(warnings);
+        }
+        // Columns that it does not take any more are no reason to leave rows with other columns.
+        retryable.except_tables.push(row_table);
     }
 }
 
@@ -159,8 +169,15 @@ fn row_of(kept: KeptReject) -> Option<RetryRow> {
     })
 }
 
-/// Sends rows in their order, those with the same columns together, and checks that each is accounted for. The inner error is the destination's: what it
-/// had not answered stays pending.
+/// What became of rows that were sent.
+#[derive(Default)]
+pub(super) struct Sent {
+    pub(super) counts: DestinationCounts,
+    /// Why the rows behind those that are counted were not all sent or answered, and the columns they have: they stay pending.
+    pub(super) failed: Option<(i64, Error)>,
+}
+
+/// Sends rows in their order, those with the same columns together, up to the first that the destination fails at, and checks that each is accounted for.
 ///
 /// # Errors
 /// `unbalanced`, those of the store, and [`Failure::Cancelled`].
@@ -169,8 +186,8 @@ pub(super) async fn send(
     target: &RetryTarget,
     tables: &mut RejectedTables,
     rows: Vec<RetryRow>,
-) -> Result<Result<DestinationCounts, Error>, Failure> {
-    let mut total = DestinationCounts::default();
+) -> Result<Sent, Failure> {
+    let mut sent = Sent::default();
     let mut rows = rows.into_iter().peekable();
     while let Some(first) = rows.next() {
         let row_table = first.row_table;
@@ -179,14 +196,15 @@ pub(super) async fn send(
             same.push(next);
         }
         let table = tables.get(context.store.as_ref(), row_table).await?;
-        let sent = send_page(context, target, table, same).await?;
-        balance::check_retried(&target.table, sent.settled, sent.counts)?;
-        total += sent.counts;
-        if let Some(error) = sent.error {
-            return Ok(Err(error));
+        let page = send_page(context, target, table, same).await?;
+        balance::check_retried(&target.table, page.settled, page.counts)?;
+        sent.counts += page.counts;
+        if let Some(error) = page.error {
+            sent.failed = Some((row_table, error));
+            break;
         }
     }
-    Ok(Ok(total))
+    Ok(sent)
 }
 
 /// Tables as rejected rows came, read from the store once each.

@@ -227,14 +227,19 @@ pub(super) fn page(tx: &Transaction<'_>, filter: &RejectFilter, page: Page) -> R
     collect_page(statement.raw_query(), page.bytes)
 }
 
-/// Rejects that a run may try again by itself, with their rows, oldest first.
-pub(super) fn retryable(tx: &Transaction<'_>, retryable: &Retryable, page: Page) -> Result<Vec<KeptReject>, Failure> {
+/// Rejects that a run may try again by itself, with their rows, those first that were tried least.
+pub(super) fn retryable(
+    tx: &Transaction<'_>,
+    retryable: &Retryable,
+    (rejects, bytes): (u32, u64),
+) -> Result<Vec<KeptReject>, Failure> {
     let mut statement = tx.prepare_cached(&format!(
-        "SELECT {COLUMNS}, row_data FROM rejects INDEXED BY rejects_by_sync
+        "SELECT {COLUMNS}, row_data FROM rejects INDEXED BY rejects_to_retry
          WHERE rejects.sync = :sync AND table_name = :table AND destination = :destination AND rejects.status = 'pending' AND whole_row
-           AND row_data IS NOT NULL AND rule <> :held_rule AND (:uncertain_too OR NOT uncertain) AND rejects.id > :after
+           AND row_data IS NOT NULL AND rule <> :held_rule AND (:uncertain_too OR NOT uncertain)
+           AND row_table NOT IN (SELECT value FROM json_each(:except_tables))
            AND run IS NOT :run AND tried_run IS NOT :run
-         ORDER BY rejects.id LIMIT :limit"
+         ORDER BY attempts, rejects.id LIMIT :limit"
     ))?;
     let run: Option<i64> = tx
         .prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?
@@ -246,11 +251,17 @@ pub(super) fn retryable(tx: &Transaction<'_>, retryable: &Retryable, page: Page)
         ":destination": retryable.destination,
         ":held_rule": retryable.held_rule,
         ":uncertain_too": retryable.uncertain_too,
+        ":except_tables": numbers(&retryable.except_tables),
         ":run": run.unwrap_or(0),
-        ":after": page.after,
-        ":limit": page.rejects,
+        ":limit": rejects,
     })?;
-    collect_page(rows, page.bytes)
+    collect_page(rows, bytes)
+}
+
+/// As `json_each` takes them.
+fn numbers(numbers: &[i64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
 }
 
 fn collect_page(mut rows: rusqlite::Rows<'_>, most_bytes: u64) -> Result<Vec<KeptReject>, Failure> {
@@ -287,10 +298,7 @@ pub(super) fn table(tx: &Transaction<'_>, number: i64) -> Result<Option<Vec<u8>>
 }
 
 fn bind(statement: &mut Statement<'_>, filter: &RejectFilter) -> Result<(), Failure> {
-    let ids = filter.ids.as_ref().map(|ids| {
-        let numbers: Vec<String> = ids.iter().map(i64::to_string).collect();
-        format!("[{}]", numbers.join(","))
-    });
+    let ids = filter.ids.as_deref().map(numbers);
     bind_one(statement, ":sync", &filter.sync)?;
     bind_one(statement, ":table", &filter.table)?;
     bind_one(statement, ":destination", &filter.destination)?;

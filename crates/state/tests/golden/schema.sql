@@ -126,6 +126,7 @@ CREATE TABLE reject_tables (
     document BLOB NOT NULL UNIQUE
 ) STRICT;
 CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
+CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
 CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
 CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
 CREATE TABLE run_retries (

@@ -80,6 +80,7 @@ contract! { sqlite:
         a_delivered_row_supersedes_the_older_rejects_of_its_identity_and_no_others,
         a_commit_that_is_refused_supersedes_nothing,
         a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_held_ones,
+        rows_that_were_tried_least_come_first_and_refused_columns_not_at_all,
         what_became_of_rows_that_were_sent_again_is_stored_and_counted,
         a_redelivered_row_supersedes_older_ones_and_a_column_stays_until_it_is_taken,
         rows_that_were_sent_again_when_a_process_died_are_uncertain_where_a_repeat_leaves_a_trace,

@@ -104,6 +104,10 @@ async fn columns_that_a_destination_refuses_now_keep_no_good_row_waiting() -> Re
         .await?;
     ledger.configure(&[], &["custom_id: handle"])?;
     ledger.insert(2, "handle, name", "'bob', 'Bob'").await?;
+    ledger.refuse_once().await?;
+    ledger.sync().await?;
+    ledger.sandbox.clear_faults().await?;
+    ledger.insert(3, "handle, name", "'eve', 'Eve'").await?;
     let report = ledger.sync().await?;
     assert_eq!(
         (number(&report["tables"][0], "delivered"), &report["status"]),
@@ -115,7 +119,12 @@ async fn columns_that_a_destination_refuses_now_keep_no_good_row_waiting() -> Re
         warnings.contains("stay in the ledger") && warnings.contains("handle"),
         "{report}"
     );
-    assert_eq!(ledger.statuses().await?, ["pending"]);
+    assert_eq!(
+        retried(&report),
+        (1, 1, 0),
+        "a row with the columns of today does not wait for one with those of yesterday"
+    );
+    assert_eq!(ledger.statuses().await?, ["pending", "redelivered"]);
     Ok(())
 }
 

@@ -30,6 +30,8 @@ ALTER TABLE rejects ADD COLUMN resolved_run INTEGER REFERENCES runs (id);
 ALTER TABLE rejects ADD COLUMN resolved_at INTEGER;
 
 CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
+-- Those that were tried least come first, so that one that always fails can not keep others back.
+CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
 CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
 CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
 

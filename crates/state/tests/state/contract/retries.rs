@@ -49,6 +49,7 @@ fn in_run(run_id: &str) -> Retryable {
         destination: "batch".to_owned(),
         run_id: run_id.to_owned(),
         uncertain_too: true,
+        except_tables: Vec::new(),
         held_rule: "uncertain_delivery",
     }
 }
@@ -65,7 +66,7 @@ async fn statuses(store: &dyn StateStore) -> Vec<RejectStatus> {
 }
 
 async fn retryable(store: &dyn StateStore, run_id: &str) -> Vec<KeptReject> {
-    store.retryable_rejects(&in_run(run_id), ALL).await.unwrap()
+    store.retryable_rejects(&in_run(run_id), 1_000, u64::MAX).await.unwrap()
 }
 
 fn numbers(kept: &[KeptReject]) -> Vec<i64> {
@@ -236,7 +237,24 @@ pub(crate) async fn a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_
         destination: "other".to_owned(),
         ..in_run(NEXT_RUN)
     };
-    assert_eq!(store.retryable_rejects(&other, ALL).await.unwrap(), []);
+    assert_eq!(store.retryable_rejects(&other, 1_000, u64::MAX).await.unwrap(), []);
+}
+
+pub(crate) async fn rows_that_were_tried_least_come_first_and_refused_columns_not_at_all(backend: Backend) {
+    let store = backend.open().await;
+    let (hold, ids) = next_run(&*store).await;
+    store.mark_retry(&hold, mark(&ids[..1], false)).await.unwrap();
+    let next = "01930000-0000-7000-8000-000000000003";
+    assert_eq!(numbers(&retryable(&*store, next).await), [ids[1], ids[2], ids[0]]);
+    let page = store.retryable_rejects(&in_run(next), 2, u64::MAX).await.unwrap();
+    assert_eq!(numbers(&page), ids[1..]);
+    let small = store.retryable_rejects(&in_run(next), 2, 1).await.unwrap();
+    assert_eq!(numbers(&small), ids[1..2]);
+    let refused = Retryable {
+        except_tables: vec![page[0].reject.row_table.unwrap()],
+        ..in_run(next)
+    };
+    assert_eq!(store.retryable_rejects(&refused, 10, u64::MAX).await.unwrap(), []);
 }
 
 pub(crate) async fn what_became_of_rows_that_were_sent_again_is_stored_and_counted(backend: Backend) {
@@ -376,7 +394,7 @@ pub(crate) async fn rows_that_were_sent_again_when_a_process_died_are_uncertain_
         ..in_run(next)
     };
     assert_eq!(
-        numbers(&store.retryable_rejects(&certain_only, ALL).await.unwrap()),
+        numbers(&store.retryable_rejects(&certain_only, 1_000, u64::MAX).await.unwrap()),
         ids[2..]
     );
     assert_eq!(numbers(&retryable(&*store, next).await), ids[1..]);
