@@ -8,6 +8,7 @@ mod selection;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use futures_util::future::{join_all, try_join_all};
@@ -45,6 +46,13 @@ pub struct Replay {
     pub insist: bool,
 }
 
+/// What the record of a replay says besides its counts.
+struct Recorded {
+    run_id: Arc<str>,
+    warnings: Vec<String>,
+    started: Instant,
+}
+
 /// The parts of a replay that have to be stopped again.
 struct Destinations {
     plugins: Vec<ConfiguredPlugin>,
@@ -68,6 +76,9 @@ impl Engine<'_> {
     async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync) -> SyncOutcome {
         let begun = async {
             let lost = self.store.close_replays(&held.hold).await?;
+            if lost > 0 {
+                tracing::warn!(lost, "a replay broke off while rejects were on their way");
+            }
             let rows = select(self.store.as_ref(), &held.hold.sync, replay).await?;
             Ok::<_, Failure>((lost, rows))
         };
@@ -75,30 +86,28 @@ impl Engine<'_> {
             Ok(begun) => begun,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };
-        let mut warnings: Vec<String> = retried_on_their_way(lost, source.spec.uncertain).into_iter().collect();
-        warnings.extend(rows.warning());
-        let run_id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
-        let started = std::time::Instant::now();
-        let destinations = match self.open_destinations(source, &rows.rows).await {
+        let warnings = retried_on_their_way(lost, source.spec.uncertain).into_iter();
+        let warnings = warnings.chain(rows.warning()).collect();
+        let run_id = uuid::Uuid::now_v7().to_string().into();
+        let started = Instant::now();
+        let opened = tokio::select! {
+            opened = self.open_destinations(source, &rows.rows) => opened,
+            () = self.cancel.cancelled() => Err(Failure::Cancelled),
+        };
+        let destinations = match opened {
             Ok(destinations) => destinations,
             Err(failure) => return SyncOutcome::before_a_run(failure),
         };
+        let recorded = Recorded {
+            run_id,
+            warnings,
+            started,
+        };
         let replayed = self
-            .replay_recorded(source, replay, held, (&run_id, rows.rows, &destinations))
+            .replay_through(&destinations, source, replay, held, (rows.rows, recorded))
             .await;
         join_all(destinations.plugins.iter().map(|configured| configured.plugin.stop())).await;
-        let (recorded, sent) = match replayed {
-            Ok(sent) => (true, Ok(sent)),
-            Err((recorded, failure)) => (recorded, Err(failure)),
-        };
-        if !recorded {
-            return SyncOutcome {
-                report: None,
-                failure: sent.err(),
-            };
-        }
-        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.conclude_replay(held, &run_id, (sent, warnings, duration_ms)).await
+        replayed.unwrap_or_else(SyncOutcome::before_a_run)
     }
 
     /// Starts the destinations that rows are to go to.
@@ -131,71 +140,71 @@ impl Engine<'_> {
         Ok(Destinations { plugins, options })
     }
 
-    /// Everything that a record of the replay is needed for; an error says whether there is one.
-    async fn replay_recorded(
+    /// Makes the destinations ready, checks what speaks against the replay, and sends the rows. An error: it has not begun, and nothing was sent.
+    async fn replay_through(
         &self,
+        destinations: &Destinations,
         source: &Source,
         replay: &Replay,
         held: &HeldSync,
-        (run_id, rows, destinations): (&Arc<str>, Vec<RejectedRow>, &Destinations),
-    ) -> Result<DestinationCounts, (bool, Failure)> {
+        (rows, recorded): (Vec<RejectedRow>, Recorded),
+    ) -> Result<SyncOutcome, Failure> {
         let context = RetryContext {
             store: Arc::clone(&self.store),
             hold: held.hold.clone(),
             lease: held.lease.clone(),
-            run_id: Arc::clone(run_id),
+            run_id: Arc::clone(&recorded.run_id),
             uncertain: source.spec.uncertain,
             keep_rejected_rows: source.spec.rejects.values == RejectedValues::Keep,
             cancel: held.lost.child_token(),
         };
         let mut tables = RejectedTables::default();
         let preparing = async {
-            let targets = prepare(&context, destinations, &rows, &mut tables).await?;
-            selection::check(&rows, &targets, replay.insist)?;
-            Ok(targets)
+            tokio::select! {
+                targets = prepare(&context, destinations, &rows, &mut tables) => targets,
+                () = context.cancel.cancelled() => Err(Failure::Cancelled),
+            }
         };
-        let targets = self
-            .until_stopped(held, &context.cancel, preparing)
-            .await
-            .map_err(|failure| (false, failure))?;
+        let targets = self.until_stopped(held, &context.cancel, preparing).await?;
+        selection::check(&rows, &targets, replay.insist)?;
         let run = NewRun {
-            run_id: run_id.to_string(),
+            run_id: recorded.run_id.to_string(),
             kind: RunKind::Replay,
             configuration: String::new(),
             again: None,
             holder: self.holder.clone(),
             started_at: UnixMicros::now(),
         };
-        self.store
-            .begin_run(&held.hold, run)
-            .await
-            .map_err(|error| (false, error.into()))?;
+        self.store.begin_run(&held.hold, run).await?;
         let sending = send_all(&context, replay, &targets, rows, &mut tables);
-        self.until_stopped(held, &context.cancel, sending)
-            .await
-            .map_err(|failure| (true, failure))
+        let sent = self.until_stopped(held, &context.cancel, sending).await;
+        Ok(self.conclude_replay(held, sent, recorded).await)
     }
 
     async fn conclude_replay(
         &self,
         held: &HeldSync,
-        run_id: &str,
-        (sent, warnings, duration_ms): (Result<DestinationCounts, Failure>, Vec<String>, u64),
+        sent: Result<DestinationCounts, Failure>,
+        recorded: Recorded,
     ) -> SyncOutcome {
-        let status = match &sent {
-            Ok(counts) if counts.rejected > 0 => RunStatus::CompletedWithRejects,
-            Ok(_) => RunStatus::Completed,
-            Err(Failure::Cancelled) => RunStatus::Cancelled,
-            Err(_) => RunStatus::Failed,
-        };
-        let failure = match sent {
-            Ok(counts) if counts.rejected > 0 => Some(Failure::TooManyRejects(rejected_again(counts))),
-            Ok(_) => None,
-            Err(failure) => Some(failure),
+        let Recorded {
+            run_id,
+            warnings,
+            started,
+        } = recorded;
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (status, failure) = match sent {
+            Ok(counts) if counts.rejected > 0 => {
+                let failure = Failure::TooManyRejects(rejected_again(counts));
+                (RunStatus::CompletedWithRejects, Some(failure))
+            }
+            Ok(_) => (RunStatus::Completed, None),
+            Err(Failure::Cancelled) => (RunStatus::Cancelled, Some(Failure::Cancelled)),
+            Err(failure) => (RunStatus::Failed, Some(failure)),
         };
         let error = failure.as_ref().map(Failure::to_error);
         let end = RunEnd {
-            run_id: run_id.to_owned(),
+            run_id: run_id.to_string(),
             status,
             ended_at: UnixMicros::now(),
             error: error.clone().filter(|_| !status.is_complete()),
@@ -204,7 +213,7 @@ impl Engine<'_> {
         if let Err(error) = self.store.finish_run(&held.hold, end).await {
             tracing::error!(%error, "the end of the replay could not be recorded");
         }
-        match self.store.get_run(run_id).await {
+        match self.store.get_run(&run_id).await {
             Ok(details) => {
                 let report = details.map(|details| RunReport {
                     run_id: details.run.run_id.clone(),

@@ -25,6 +25,10 @@ use page::send_page;
 /// Rejects that are sent, and settled, together; fewer where the destination wants fewer rows on their way.
 pub(super) const PAGE_ROWS: u32 = 1_000;
 
+/// Rejects of a table that one run tries for one destination: a ledger full of rows that stay bad must not keep every run from what is new. Those that were
+/// tried least come first, so that each has its turn.
+const ROWS_A_RUN: u32 = 10_000;
+
 /// Bytes of rows after which a page is full.
 const PAGE_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -132,11 +136,11 @@ async fn retry(context: &RetryContext, target: &RetryTarget) -> Result<Vec<Strin
     };
     let mut tables = RejectedTables::default();
     let mut warnings = Vec::new();
+    let mut left = ROWS_A_RUN;
     loop {
-        let page = context
-            .store
-            .retryable_rejects(&retryable, target.page_rows(), PAGE_BYTES)
-            .await?;
+        let limit = target.page_rows().min(left);
+        let page = context.store.retryable_rejects(&retryable, limit, PAGE_BYTES).await?;
+        left -= u32::try_from(page.len()).unwrap_or(left).min(left);
         let mut rows: Vec<RetryRow> = page.into_iter().filter_map(row_of).collect();
         if rows.is_empty() {
             return Ok(warnings);
