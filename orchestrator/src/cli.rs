@@ -48,7 +48,7 @@ pub(crate) struct CommandLine {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 internal error; 2 configuration or usage; 3 source; 4 destination;
-5 finished or stopped with more rejects than max_rejects; 130 cancelled.";
+5 finished or stopped with more rejects than max_rejects, or refused again in a replay; 130 cancelled.";
 
 #[derive(Args, Clone)]
 struct Global {
@@ -87,7 +87,7 @@ enum Command {
     State(state::Arguments),
     /// Look at past and interrupted runs.
     Runs(runs::Arguments),
-    /// Look at rows and columns that were refused.
+    /// Look at rows and columns that were refused, mend them, send them again.
     Rejects(rejects::Arguments),
     /// Look at plugins.
     Plugin(plugin::Arguments),
@@ -165,6 +165,8 @@ pub fn run() -> ExitCode {
         let outcome = match command {
             // A sync ends in order by itself.
             Command::Sync(arguments) => sync::run(&arguments, &context).await,
+            // So does what sends rejects again.
+            Command::Rejects(arguments) if arguments.ends_in_order() => rejects::run(arguments, &context).await,
             command => tokio::select! {
                 outcome = dispatch(command, &context) => outcome,
                 () = context.cancel.cancelled() => Err(Failure::Cancelled),

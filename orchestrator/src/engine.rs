@@ -13,6 +13,8 @@
 //! | `queue` | partitions that go one after the other |
 //! | `prepare` | the destinations made ready, once, before a row is read |
 //! | `old_rows` | what a destination no longer takes for its age, told before the first row is read |
+//! | `retry` | rejects of earlier runs sent again, before the partitions |
+//! | [`replay`] | rejects sent again by a person's wish |
 //! | `tables` | all partitions, so many at once; each table completed as its last partition is |
 //! | `transfer` | one partition: batches one way, acks the other, checkpoints into the store |
 //! | [`progress`] | counters that others may watch while it runs |
@@ -33,7 +35,9 @@ mod prepare;
 pub mod progress;
 mod queue;
 pub mod reading;
+pub mod replay;
 pub mod report;
+mod retry;
 pub mod run;
 pub mod session;
 mod tables;

@@ -80,6 +80,8 @@ class JsonLines(plugin_grpc.PluginServicer, destination_grpc.DestinationServicer
                 key = ", ".join(str(row[column]) for column in opened.table.primary_key)
                 reject = self.reject(row, sequence=request.batch.sequence, row=index, key=key)
                 if reject:
+                    if opened.keep_rejected_rows:
+                        reject.row_data = batch.slice(index, 1).serialize().to_pybytes()
                     rejects.append(reject)
                 else:
                     lines.append(json.dumps({"table": opened.table.name, "row": plain(row)}) + "\n")

@@ -3,6 +3,7 @@
 
 use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
+use crate::rejects::Retention;
 use crate::settings::StateLocation;
 use crate::source::UNACKED_BYTES;
 
@@ -12,6 +13,8 @@ pub(crate) const BYTE_SIZE: &str = "longshore-byte-size";
 pub(crate) const UNACKED_BYTE_SIZE: &str = "longshore-unacked-byte-size";
 /// A share of rows.
 pub(crate) const MAX_REJECTS: &str = "longshore-max-rejects";
+/// A time for which rejects are kept.
+pub(crate) const RETENTION: &str = "longshore-retention";
 /// The name of a source or destination.
 pub(crate) const NAME: &str = "longshore-name";
 /// Text with something in it.
@@ -28,10 +31,11 @@ const LONGEST_NAME: usize = 128;
 type Check = fn(&str) -> Result<(), String>;
 
 /// Every format with its check.
-pub(crate) const ALL: [(&str, Check); 6] = [
+pub(crate) const ALL: [(&str, Check); 7] = [
     (BYTE_SIZE, byte_size),
     (UNACKED_BYTE_SIZE, unacked_byte_size),
     (MAX_REJECTS, max_rejects),
+    (RETENTION, retention),
     (NAME, name),
     (NON_BLANK, non_blank),
     (STATE, state),
@@ -66,6 +70,10 @@ fn max_rejects(text: &str) -> Result<(), String> {
     text.parse::<MaxRejects>()
         .map(|_| ())
         .map_err(|error| error.to_string())
+}
+
+fn retention(text: &str) -> Result<(), String> {
+    text.parse::<Retention>().map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn name(text: &str) -> Result<(), String> {

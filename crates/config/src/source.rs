@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
 use crate::plugin_reference::{FreeSpec, Registry, TlsFiles};
+use crate::rejects::Rejects;
 
 /// Partitions in flight when a document does not say: one can be read while the acks of another are awaited, and a
 /// database in production notices little of it.
@@ -70,6 +71,9 @@ pub struct SourceSpec {
     /// What happens after a crash to rows of which nobody knows whether an append target got them.
     #[serde(default)]
     pub uncertain: Uncertain,
+    /// What becomes of rejected rows.
+    #[serde(default)]
+    pub rejects: Rejects,
     /// Certificates for a running plugin; only with `registry: grpc`.
     #[serde(default)]
     pub tls: Option<TlsFiles>,

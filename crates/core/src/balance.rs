@@ -83,6 +83,27 @@ pub fn check(table: &str, source: SourceCounts, forwarded: u64, destination: Des
     .with_remedy("One of the plugins miscounts or loses rows. The table's cursor was not moved; please report this with the run's log."))
 }
 
+/// Checks that every row that was sent again from the ledger is accounted for: retried = redelivered + rejected again + filtered.
+///
+/// # Errors
+/// `unbalanced`.
+pub fn check_retried(table: &str, retried: u64, destination: DestinationCounts) -> Result<()> {
+    if retried == destination.total() {
+        return Ok(());
+    }
+    let message = format!(
+        "The rejected rows of table {table} that were sent again do not balance: Longshore counts {retried}, the destination accounts for {} \
+         (delivered {}, rejected {}, filtered {})",
+        destination.total(),
+        destination.delivered,
+        destination.rejected,
+        destination.filtered,
+    );
+    Err(Error::protocol("unbalanced", message)
+        .with_table(table)
+        .with_remedy("The destination miscounts or loses rows; please report this with the run's log."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +130,17 @@ mod tests {
             )
             .is_ok()
         );
+    }
+
+    #[test]
+    fn a_row_that_was_sent_again_and_is_not_accounted_for_is_an_error() {
+        let one_of_each = DestinationCounts {
+            delivered: 1,
+            rejected: 1,
+            filtered: 1,
+        };
+        assert!(check_retried("t", 3, one_of_each).is_ok());
+        assert_eq!(check_retried("t", 4, one_of_each).unwrap_err().code, "unbalanced");
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 mod dry_run;
 mod held;
+mod identities;
+mod reject;
 mod service;
 mod stream;
+mod unacked;
 
 use std::future::Future;
 
@@ -19,8 +22,9 @@ use serde::de::DeserializeOwned;
 use crate::{check::Check, table::Table};
 
 pub use dry_run::{Estimate, RequestTotals};
+pub use reject::Reject;
 pub(crate) use service::DestinationRole;
-pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch, Reject};
+pub use stream::{AckSender, BatchReceiver, Received, ReceivedBatch};
 
 /// A destination of rows.
 ///
@@ -113,6 +117,10 @@ pub struct DestinationCapabilities {
     /// [`TableToPrepare::dry_run`] and [`WritePartition::dry_run`] are honoured, and [`Destination::estimate`] is implemented. The SDK refuses dry runs
     /// elsewhere.
     pub dry_run: bool,
+    /// Where a later row replaces an earlier one, rejects have their [identity](Reject::identity) and delivered rows are told to
+    /// [`AckSender::superseding`]. Without it, rejected rows of a table whose rows are replaced are not sent again by themselves: nobody could tell
+    /// whether a newer version is there already.
+    pub reports_superseded: bool,
 }
 
 impl DestinationCapabilities {
@@ -122,6 +130,7 @@ impl DestinationCapabilities {
         delete_stale: false,
         preview: false,
         dry_run: false,
+        reports_superseded: false,
     };
 }
 

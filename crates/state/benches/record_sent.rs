@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let run = NewRun {
         run_id: "run".to_owned(),
+        kind: longshore_state::RunKind::Sync,
         again: None,
         configuration: String::new(),
         holder: Holder::current("bench"),
@@ -70,6 +71,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         },
         destinations: names.clone(),
         rejects,
+        rejected_table: None,
+        superseded: Vec::new(),
         sent_rows: None,
         at: now,
     };

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use longshore_core::partition::Commit;
 
-use crate::{moment::UnixMicros, reject::NewReject};
+use crate::{
+    moment::UnixMicros,
+    reject::{NewReject, Supersession},
+};
 
 /// A partition, named in full.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +44,10 @@ pub struct CheckpointCommit {
     pub destinations: Arc<[String]>,
     /// Rejects of the rows up to the checkpoint and behind the previous commit.
     pub rejects: Vec<NewReject>,
+    /// The table as the rows of these rejects came, in the caller's own form; stored once however many rejects share it. `None`: no row is kept.
+    pub rejected_table: Option<Arc<[u8]>>,
+    /// What rows up to the checkpoint, and behind the previous commit, supersede among the rejects recorded before.
+    pub superseded: Vec<Supersession>,
     /// The next mark, to save a call of its own; see [`SentMark::rows`]. It is stored as durably as a mark always is.
     pub sent_rows: Option<u64>,
     /// Now.
@@ -52,8 +59,10 @@ pub struct CheckpointCommit {
 pub struct Committed {
     /// The revision that the next commit of the partition starts from.
     pub revision: u64,
-    /// Old rejects that the ledger dropped to stay within its bound; the user must hear of it.
+    /// Pending rejects that the ledger dropped to stay within its bound; the user must hear of it.
     pub dropped_rejects: u64,
+    /// Rows of pending rejects that it let go, likewise: they are still named and can not be sent again.
+    pub dropped_rows: u64,
 }
 
 /// "Up to so many rows of the partition may have been sent": stored before they are sent to a target that appends.

@@ -5,6 +5,7 @@
 //! | `run_lost` | another process took the sync over, or the hold was released | nobody: this process must stop |
 //! | `sync_held` | a run holds the sync | the user, by waiting |
 //! | `state_moved` | a cursor state is not at the revision expected | the user, by trying again |
+//! | `reject_not_pending` | a reject is to be sent again that is dealt with | the user |
 //! | `cursor_type_mismatch` | `state set` with a value of another type | the user |
 //! | `state_busy` | other processes keep the store locked | time; retryable |
 //! | `state_corrupt`, `state_foreign`, `state_newer`, `state_unwritable`, `state_backend_unavailable` | the store can not be opened or used | the user |
@@ -92,6 +93,13 @@ pub(crate) fn run_abandoned() -> Error {
     )
 }
 
+pub(crate) fn replay_abandoned() -> Error {
+    Error::internal(
+        "replay_abandoned",
+        "The replay's process died; what it had not settled is still pending",
+    )
+}
+
 pub(crate) fn run_incomplete(run_id: &str, tables: u64) -> Error {
     Error::internal(
         "run_incomplete",
@@ -101,6 +109,14 @@ pub(crate) fn run_incomplete(run_id: &str, tables: u64) -> Error {
 
 pub(crate) fn run_still_running(run_id: &str) -> Error {
     Error::internal("run_still_running", format!("Run {run_id} can not end as running"))
+}
+
+pub(crate) fn reject_not_pending(id: i64) -> Error {
+    Error::config(
+        "reject_not_pending",
+        format!("The reject {id} is not pending any more, or is not in the ledger of this sync"),
+    )
+    .with_remedy("Nothing was written. `longshore rejects show` says what became of it.")
 }
 
 pub(crate) fn plan_exists(table: &str, run_id: &str) -> Error {

@@ -32,10 +32,13 @@ pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentM
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;
 pub use open::{open, open_copy};
-pub use reject::{NewReject, Reject, RejectCount, RejectFilter};
+pub use reject::{
+    KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectStatus, Removed, RetriedFate, RetriedRow,
+    RetryCounts, RetryMark, RetrySettlement, Retryable, Supersession,
+};
 pub use run::{
-    Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunStatus,
-    StartedAttempt, TableProgress, UncertainRows,
+    Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunKind,
+    RunStatus, StartedAttempt, TableProgress, UncertainRows,
 };
 pub use store::StateStore;
 pub use table_state::{CursorReplacement, Reset, StoredState};

@@ -25,6 +25,13 @@ impl UnixMicros {
         Self(self.0.saturating_add(micros))
     }
 
+    /// This long before; stays at the end of the range rather than wrap.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(micros))
+    }
+
     /// The time passed since `earlier`; zero when a clock was set back in between.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

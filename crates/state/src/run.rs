@@ -9,7 +9,7 @@ use longshore_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{hold::Holder, moment::UnixMicros};
+use crate::{hold::Holder, moment::UnixMicros, reject::RetryCounts};
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,11 +82,35 @@ impl fmt::Display for UnknownRunStatus {
 
 impl std::error::Error for UnknownRunStatus {}
 
+/// What a run does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// It moves rows from the source.
+    #[default]
+    Sync,
+    /// It sends rejects of the ledger again, by a person's wish, and reads nothing. An interrupted sync stays as it is.
+    Replay,
+}
+
+impl RunKind {
+    /// The stored name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Replay => "replay",
+        }
+    }
+}
+
 /// A run to begin, with its first attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRun {
     /// A UUID, version 7.
     pub run_id: String,
+    /// What it does.
+    pub kind: RunKind,
     /// A hash of everything in the configuration that decides what an interrupted run would do; never the configuration itself, which holds secrets.
     pub configuration: String,
     /// The range that it reads again, in the orchestrator's own form; `None`: what is new.
@@ -102,6 +126,8 @@ pub struct NewRun {
 pub struct Run {
     /// A UUID, version 7.
     pub run_id: String,
+    /// What it does.
+    pub kind: RunKind,
     /// The sync.
     pub sync: String,
     /// Where it stands.
@@ -126,8 +152,10 @@ pub struct Run {
     pub uncertain_rows: u64,
     /// Rejects recorded by it.
     pub rejects: u64,
-    /// Of these, those that the ledger has dropped since, to stay within its bound.
+    /// Of these, those that the ledger has dropped since while they were pending, to stay within its bound or its retention.
     pub dropped_rejects: u64,
+    /// Of these, those that are still named and whose rows were let go.
+    pub dropped_rows: u64,
 }
 
 /// One try of a run.
@@ -156,6 +184,8 @@ pub struct RunDetails {
     pub attempts: Vec<Attempt>,
     /// Its tables in the order of the plan; empty before the plan was stored.
     pub tables: Vec<TableProgress>,
+    /// What it has sent again of the ledger, by table and destination.
+    pub retries: Vec<RetryCounts>,
 }
 
 impl RunDetails {
@@ -308,6 +338,8 @@ pub struct StartedAttempt {
     pub number: u32,
     /// The incomplete partitions whose next stream may repeat rows that a target has already; those with a window of 0 are left out.
     pub uncertain: Vec<UncertainRows>,
+    /// Rejects that the last attempt had sent again to targets that append, without hearing what became of them.
+    pub uncertain_retries: u64,
 }
 
 /// The new state of a table whose partitions are all complete.

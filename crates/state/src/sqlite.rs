@@ -16,6 +16,7 @@
 //! # How the runtime is kept free
 //! One thread owns the connection and works off a bounded queue; it ends when the store is dropped, which waits for the operation under way.
 
+mod bounds;
 mod checkpoints;
 mod copy;
 mod failure;
@@ -23,6 +24,7 @@ mod file;
 mod holds;
 mod plans;
 mod rejects;
+mod retries;
 mod rows;
 mod runs;
 mod schema;
@@ -40,7 +42,7 @@ use crate::{
     hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
     moment::UnixMicros,
     process,
-    reject::{Reject, RejectCount, RejectFilter},
+    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
     run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
     store::StateStore,
     table_state::{CursorReplacement, Reset, StoredState},
@@ -148,6 +150,13 @@ impl StateStore for SqliteStore {
         let hold = hold.clone();
         self.worker
             .write(Durability::Power, move |tx| runs::begin(tx, &hold, &run))
+            .await
+    }
+
+    async fn close_replays(&self, hold: &Hold) -> Result<u64> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Power, move |tx| runs::close_replays(tx, &hold))
             .await
     }
 
@@ -273,8 +282,86 @@ impl StateStore for SqliteStore {
         self.worker.read(move |tx| rejects::list(tx, &filter, limit)).await
     }
 
-    async fn get_reject(&self, id: i64) -> Result<Option<Reject>> {
+    async fn get_reject(&self, id: i64) -> Result<Option<KeptReject>> {
         self.worker.read(move |tx| rejects::get(tx, id)).await
+    }
+
+    async fn read_rejects(&self, filter: &RejectFilter, page: Page) -> Result<Vec<KeptReject>> {
+        let filter = filter.clone();
+        self.worker.read(move |tx| rejects::page(tx, &filter, page)).await
+    }
+
+    async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>> {
+        let retryable = retryable.clone();
+        self.worker
+            .read(move |tx| rejects::retryable(tx, &retryable, (limit, bytes)))
+            .await
+    }
+
+    async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>> {
+        self.worker.read(move |tx| rejects::table(tx, number)).await
+    }
+
+    async fn rejected_identities(
+        &self,
+        sync: &str,
+        table: &str,
+        destination: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let [sync, table, destination, after] = [sync, table, destination, after].map(ToOwned::to_owned);
+        self.worker
+            .read(move |tx| rejects::identities(tx, (&sync, &table, &destination), &after, limit))
+            .await
+    }
+
+    async fn mark_retry(&self, hold: &Hold, mark: RetryMark) -> Result<()> {
+        let hold = hold.clone();
+        let durability = match mark.appends {
+            true => Durability::Power,
+            false => Durability::Process,
+        };
+        self.worker
+            .write(durability, move |tx| retries::mark(tx, &hold, &mark))
+            .await
+    }
+
+    async fn settle_retry(&self, hold: &Hold, settlement: RetrySettlement) -> Result<Committed> {
+        let hold = hold.clone();
+        let dropped = self
+            .worker
+            .write(Durability::Power, move |tx| retries::settle(tx, &hold, &settlement))
+            .await?;
+        Ok(Committed {
+            revision: 0,
+            dropped_rejects: dropped.rejects,
+            dropped_rows: dropped.rows,
+        })
+    }
+
+    async fn record_retry_resent(
+        &self,
+        hold: &Hold,
+        run_id: &str,
+        table: &str,
+        destination: &str,
+        rows: u64,
+    ) -> Result<()> {
+        let hold = hold.clone();
+        let [run_id, table, destination] = [run_id, table, destination].map(ToOwned::to_owned);
+        self.worker
+            .write(Durability::Power, move |tx| {
+                retries::record_resent(tx, &hold, &run_id, (&table, &destination), rows)
+            })
+            .await
+    }
+
+    async fn remove_rejects(&self, hold: &Hold, before: UnixMicros) -> Result<Removed> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Process, move |tx| bounds::remove_older(tx, &hold, before))
+            .await
     }
 
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>> {

@@ -9,7 +9,7 @@ use crate::{
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
-    reject::{Reject, RejectCount, RejectFilter},
+    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
     run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
     table_state::{CursorReplacement, Reset, StoredState},
 };
@@ -24,7 +24,7 @@ use crate::{
 ///   caller must stop.
 /// - Time comes in as a value. On a store that several machines share, their clocks must agree to well within the length of a lease. When they
 ///   do not, a hold may be taken too early; even then only the latest generation can write.
-/// - Secrets and cell values are never given to a store, apart from keys of rejected rows and cursors.
+/// - Secrets and cell values are never given to a store, apart from cursors, the keys of rejected rows and, where the user does not forbid it, those rows.
 ///
 /// # The order of a run
 /// [`acquire`](Self::acquire) → [`interrupted_run`](Self::interrupted_run) → [`begin_run`](Self::begin_run) or
@@ -62,12 +62,16 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Who calls it holds the sync; a run that is shown here while another process holds the sync is running.
     async fn interrupted_run(&self, sync: &str) -> Result<Option<RunDetails>>;
 
-    /// Records a new run with its first attempt. A run of the sync that is still recorded as running is ended first: failed, with the error
+    /// Records a new run with its first attempt. A replay leaves other runs alone and is never gone on with; of a sync, a run of the sync that is still recorded as running is ended first: failed, with the error
     /// `run_abandoned` and its uncertain rows counted.
     ///
     /// # Errors
     /// `run_exists`: the id is taken.
     async fn begin_run(&self, hold: &Hold, run: NewRun) -> Result<()>;
+
+    /// Ends replays whose process died, as failed. Returns how many rows they had sent to targets that append without hearing what became of them;
+    /// they are counted with the replay and marked as uncertain.
+    async fn close_replays(&self, hold: &Hold) -> Result<u64>;
 
     /// Goes on with the interrupted run: counts the rows that its last attempt left uncertain, resets the marks, and records a new attempt under
     /// this hold. Complete partitions and tables stay complete.
@@ -176,8 +180,59 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Rejects, newest first, at most `limit`.
     async fn list_rejects(&self, filter: &RejectFilter, limit: u32) -> Result<Vec<Reject>>;
 
-    /// One reject.
-    async fn get_reject(&self, id: i64) -> Result<Option<Reject>>;
+    /// One reject, with its row.
+    async fn get_reject(&self, id: i64) -> Result<Option<KeptReject>>;
+
+    /// Rejects with their rows, oldest first, a page at a time.
+    async fn read_rejects(&self, filter: &RejectFilter, page: Page) -> Result<Vec<KeptReject>>;
+
+    /// Rejects that a run may try again by itself, with their rows: at most `limit`, and no more once their rows have `bytes` together. Those that were
+    /// tried least come first, of these the oldest. The next page is what the same question is answered with once these are [marked](Self::mark_retry).
+    async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>>;
+
+    /// The table as rejected rows came, by the number that their rejects name: [`CheckpointCommit::rejected_table`].
+    async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>>;
+
+    /// Identities of a table and destination that have pending rejects, in order, those behind `after`, at most `limit`.
+    async fn rejected_identities(
+        &self,
+        sync: &str,
+        table: &str,
+        destination: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<String>>;
+
+    /// Records, before they are sent, that rejects are going to be sent again. Where the target appends, those that are never settled are counted as
+    /// uncertain when the run ends, or somebody goes on after it; the mark then survives loss of power.
+    ///
+    /// # Errors
+    /// - `reject_not_pending`: one is dealt with already. Nothing was stored.
+    /// - `run_not_open`.
+    async fn mark_retry(&self, hold: &Hold, mark: RetryMark) -> Result<()>;
+
+    /// Stores what became of rejects that were sent again, adds to the run's counts, records the columns that were left out as rejects of this run, and
+    /// marks as superseded what is older than a redelivered row of the same identity. Answers what the ledger dropped to make room, with `revision` 0.
+    ///
+    /// # Errors
+    /// `reject_not_pending`, `run_not_open`. Nothing was stored.
+    async fn settle_retry(&self, hold: &Hold, settlement: RetrySettlement) -> Result<Committed>;
+
+    /// Counts rows that a destination is about to send once more while rejects are sent again; as [`record_resent`](Self::record_resent).
+    ///
+    /// # Errors
+    /// `run_not_open`.
+    async fn record_retry_resent(
+        &self,
+        hold: &Hold,
+        run_id: &str,
+        table: &str,
+        destination: &str,
+        rows: u64,
+    ) -> Result<()>;
+
+    /// Removes the sync's rejects that were recorded before a moment. Each run keeps the count of its own that were still pending.
+    async fn remove_rejects(&self, hold: &Hold, before: UnixMicros) -> Result<Removed>;
 
     /// How many rejects the ledger holds, by kind, most first.
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;

@@ -41,6 +41,16 @@ impl Output {
         write_out(&self.secrets.redact(text))
     }
 
+    /// Whether the user wants JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints rows that are to come back as they are: a value that happens to hold a secret's text must not be sent as asterisks later.
+    pub(crate) fn exact(&self, text: &str) -> Result<()> {
+        write_out(text)
+    }
+
     /// Says something beside the data.
     pub(crate) fn note(&self, text: &str) {
         let text = self.secrets.redact(text);

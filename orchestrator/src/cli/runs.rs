@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
 use longshore_core::{Error, cursor::CursorValue};
-use longshore_state::{Attempt, Run, RunDetails, RunFilter, RunStatus, StateStore, TableProgress};
+use longshore_state::{Attempt, Run, RunDetails, RunFilter, RunKind, RunStatus, StateStore, TableProgress};
 use serde::Serialize;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     sync::words_for,
 };
 use crate::{
-    engine::report::TableReport,
+    engine::report::{RetryReport, TableReport},
     failure::{Exit, Failure},
     moment::shown,
 };
@@ -50,6 +50,7 @@ enum Command {
 #[derive(Serialize)]
 struct ShownRun {
     run_id: String,
+    kind: RunKind,
     sync: String,
     status: RunStatus,
     attempt: u32,
@@ -58,6 +59,7 @@ struct ShownRun {
     uncertain: u64,
     rejects: u64,
     dropped_rejects: u64,
+    dropped_rows: u64,
     error: Option<Error>,
     /// The range that it reads again; absent: what is new.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +73,8 @@ struct ShownDetails {
     holder: ShownHolder,
     attempts: Vec<ShownAttempt>,
     tables: Vec<ShownTable>,
+    /// Rejects of earlier runs that it has sent again.
+    retries: Vec<RetryReport>,
 }
 
 #[derive(Serialize)]
@@ -185,7 +189,10 @@ fn list_in_words(runs: &[ShownRun]) -> String {
         columns.row(vec![
             run.run_id.clone(),
             run.sync.clone(),
-            run.status.to_string(),
+            match run.kind {
+                RunKind::Sync => run.status.to_string(),
+                RunKind::Replay => format!("{} (replay)", run.status),
+            },
             run.attempt.to_string(),
             run.started_at.clone(),
             run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
@@ -200,7 +207,11 @@ fn list_in_words(runs: &[ShownRun]) -> String {
 impl ShownDetails {
     fn in_words(&self) -> String {
         let run = &self.run;
-        let mut text = format!("run {} of sync {} {}\n", run.run_id, run.sync, words_for(run.status));
+        let what = match run.kind {
+            RunKind::Sync => "run",
+            RunKind::Replay => "replay",
+        };
+        let mut text = format!("{what} {} of sync {} {}\n", run.run_id, run.sync, words_for(run.status));
         if let Some(again) = &run.again {
             let end = |end: &str| again[end].as_str().map_or_else(|| "the end".to_owned(), str::to_owned);
             text.push_str(&format!(
@@ -214,9 +225,10 @@ impl ShownDetails {
             grouped(run.uncertain)
         ));
         text.push_str(&format!(
-            "  rejects      {} (dropped from the ledger since: {})\n",
+            "  rejects      {} (dropped from the ledger since: {}; without their rows since: {})\n",
             grouped(run.rejects),
-            grouped(run.dropped_rejects)
+            grouped(run.dropped_rejects),
+            grouped(run.dropped_rows)
         ));
         text.push_str(&format!(
             "  run by       process {} on {}\n",
@@ -231,6 +243,10 @@ impl ShownDetails {
             if let Some(error) = &attempt.error {
                 text.push_str(&format!("               {}: {}\n", error.code, error.message));
             }
+        }
+        for retry in &self.retries {
+            text.push_str(&retry.in_words());
+            text.push('\n');
         }
         for table in &self.tables {
             let report = &table.report;
@@ -269,6 +285,7 @@ impl From<Run> for ShownRun {
     fn from(run: Run) -> Self {
         Self {
             run_id: run.run_id,
+            kind: run.kind,
             sync: run.sync,
             status: run.status,
             attempt: run.attempt,
@@ -277,6 +294,7 @@ impl From<Run> for ShownRun {
             uncertain: run.uncertain_rows,
             rejects: run.rejects,
             dropped_rejects: run.dropped_rejects,
+            dropped_rows: run.dropped_rows,
             error: run.error,
             again: run.again,
         }
@@ -294,6 +312,7 @@ impl From<RunDetails> for ShownDetails {
             holder,
             attempts: details.attempts.into_iter().map(ShownAttempt::from).collect(),
             tables: details.tables.iter().map(ShownTable::from).collect(),
+            retries: details.retries.iter().map(RetryReport::from).collect(),
             run: ShownRun {
                 uncertain,
                 ..details.run.into()

@@ -213,6 +213,10 @@ fn no_tables(error: Option<&Error>) -> &'static str {
 fn in_words(report: &RunReport) -> String {
     let duration = Duration::from_millis(report.duration_ms);
     let mut text = tables_in_words(&report.tables, "DELIVERED", no_tables(report.error.as_ref()));
+    for retry in &report.retries {
+        text.push_str(&retry.in_words());
+        text.push('\n');
+    }
     text.push_str(&format!(
         "sync {} {} in {:.1} s; run {}",
         report.sync,

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use longshore_config::Uncertain;
+use longshore_config::{RejectedValues, Retry, Uncertain};
 use longshore_core::Error;
 use longshore_protocol::v1;
 use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     begin::OpenedRun,
@@ -17,7 +18,8 @@ use super::{
     old_rows,
     plan::{self, OpeningRun},
     prepare::{check_holding, prepare},
-    report::{RunReport, TableReport},
+    report::{RetryReport, RunReport, TableReport},
+    retry::{RetryContext, retry_and_watch},
     run::{Engine, SyncOutcome, Task},
     session::Session,
     tables::move_planned,
@@ -102,19 +104,38 @@ impl Engine<'_> {
             run.warnings.extend(notices);
         }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
-        let stop_with_user = context.cancel.clone();
-        let user = self.cancel.clone();
-        let follow = async move {
-            user.cancelled().await;
-            stop_with_user.cancel();
+        let retries = source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors();
+        let concurrency = usize::from(source.spec.concurrency);
+        let cancel = context.cancel.clone();
+        let work = async {
+            // A dry run sends nothing that the ledger holds either.
+            if self.dry_run.is_none() {
+                let retry = retry_context(&context);
+                let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
+                run.warnings.extend(warnings);
+            }
+            move_planned(context, session, planned, prepared, concurrency).await
+        };
+        self.until_stopped(task.held, &cancel, work).await
+    }
+
+    /// Does work that ends in order when its token is cancelled: by the user, or because the sync is lost.
+    pub(super) async fn until_stopped<T>(
+        &self,
+        held: &HeldSync,
+        cancel: &CancellationToken,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let follow = async {
+            self.cancel.cancelled().await;
+            cancel.cancel();
             std::future::pending::<()>().await;
         };
-        let concurrency = usize::from(source.spec.concurrency);
         tokio::select! {
-            moved = move_planned(context, session, planned, prepared, concurrency) => match moved {
+            done = work => match done {
                 // Who lost the sync must not claim that the user stopped it.
                 Err(Failure::Cancelled) if held.lost.is_cancelled() => Err(held.loss().into()),
-                moved => moved,
+                done => done,
             },
             () = follow => Err(Failure::Cancelled),
         }
@@ -134,6 +155,7 @@ impl Engine<'_> {
             max_unacked_bytes: spec.max_unacked_bytes.bytes(),
             max_rejects: spec.max_rejects,
             uncertain: spec.uncertain,
+            keep_rejected_rows: spec.rejects.values == RejectedValues::Keep && self.dry_run.is_none(),
             progress: task.progress.clone(),
             cancel: task.held.lost.child_token(),
             dry_run: self.dry_run.clone(),
@@ -235,12 +257,26 @@ impl RunReport {
             status,
             attempt: run.attempt,
             tables: details.tables.iter().map(TableReport::from).collect(),
+            retries: details.retries.iter().map(RetryReport::from).collect(),
             uncertain: details.run.uncertain_rows,
             rejects: details.run.rejects,
             warnings: run.warnings,
             duration_ms: 0,
             error: None,
         }
+    }
+}
+
+/// What of a run's context concerns the rejects that it sends again.
+fn retry_context(context: &RunContext) -> RetryContext {
+    RetryContext {
+        store: Arc::clone(&context.store),
+        hold: context.hold.clone(),
+        lease: context.lease.clone(),
+        run_id: Arc::clone(&context.run_id),
+        uncertain: context.uncertain,
+        keep_rejected_rows: context.keep_rejected_rows,
+        cancel: context.cancel.clone(),
     }
 }
 

@@ -139,6 +139,7 @@ mod tests {
             status: RunStatus::Failed,
             attempt: 1,
             tables: vec![table],
+            retries: Vec::new(),
             uncertain: 0,
             rejects: 0,
             warnings: vec!["an index is missing".to_owned()],

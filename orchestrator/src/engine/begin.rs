@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_config::Uncertain;
 use longshore_core::Error;
 use longshore_protocol::UNCERTAIN_DELIVERY;
-use longshore_state::{NewRun, PartitionProgress, RunDetails, UnixMicros};
+use longshore_state::{NewRun, PartitionProgress, RunDetails, RunKind, UnixMicros};
 
 use super::run::{Engine, Task};
 
@@ -29,10 +29,10 @@ impl Engine<'_> {
         tables: &[String],
     ) -> Result<OpenedRun, Error> {
         let Task { reading, held, .. } = *task;
-        let mut warnings = Vec::new();
+        let mut warnings = self.tend_ledger(task).await?;
         if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
             if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
-                return self.go_on(task, interrupted).await;
+                return self.go_on(task, interrupted, warnings).await;
             }
             if let Some(warning) = abandon(task, &interrupted)? {
                 warnings.push(warning);
@@ -41,6 +41,7 @@ impl Engine<'_> {
         let run_id = uuid::Uuid::now_v7().to_string();
         let run = NewRun {
             run_id: run_id.clone(),
+            kind: RunKind::Sync,
             configuration: fingerprint.to_owned(),
             again: reading.again_as_json(),
             holder: self.holder.clone(),
@@ -55,7 +56,33 @@ impl Engine<'_> {
         })
     }
 
-    async fn go_on(&self, task: &Task<'_>, interrupted: RunDetails) -> Result<OpenedRun, Error> {
+    /// Ends replays that nobody goes on with, and removes rejects that are older than their retention; says what the user should know.
+    async fn tend_ledger(&self, task: &Task<'_>) -> Result<Vec<String>, Error> {
+        let hold = &task.held.hold;
+        let lost = self.store.close_replays(hold).await?;
+        let retention = task.source.spec.rejects.retention;
+        let removed = self
+            .store
+            .remove_rejects(hold, UnixMicros::now().before(retention.duration()))
+            .await?;
+        let pending = (removed.pending > 0).then(|| {
+            format!(
+                "{} rejects were older than {retention} and are gone from the ledger, although nothing had come of them",
+                removed.pending
+            )
+        });
+        Ok(retried_on_their_way(lost, task.source.spec.uncertain)
+            .into_iter()
+            .chain(pending)
+            .collect())
+    }
+
+    async fn go_on(
+        &self,
+        task: &Task<'_>,
+        interrupted: RunDetails,
+        mut warnings: Vec<String>,
+    ) -> Result<OpenedRun, Error> {
         let run_id = interrupted.run.run_id.clone();
         let started = self
             .store
@@ -68,13 +95,14 @@ impl Engine<'_> {
             uncertain,
             "going on with the interrupted run"
         );
+        let policy = task.source.spec.uncertain;
+        warnings.extend(on_their_way(uncertain, policy));
+        warnings.extend(retried_on_their_way(started.uncertain_retries, policy));
         Ok(OpenedRun {
             run_id: run_id.into(),
             attempt: started.number,
             interrupted: Some(interrupted),
-            warnings: on_their_way(uncertain, task.source.spec.uncertain)
-                .into_iter()
-                .collect(),
+            warnings,
         })
     }
 }
@@ -90,6 +118,15 @@ fn on_their_way(rows: u64, uncertain: Uncertain) -> Option<String> {
         }
     };
     (rows > 0).then(|| format!("at most {rows} rows were on their way when the last attempt broke off; {becomes}"))
+}
+
+/// What is said of rejects that an append target may have.
+pub(super) fn retried_on_their_way(rows: u64, uncertain: Uncertain) -> Option<String> {
+    let becomes = match uncertain {
+        Uncertain::Resend => "the next run sends them once more, and they may be there twice",
+        Uncertain::Hold => "they are not sent again by themselves; `longshore rejects list` shows them as uncertain",
+    };
+    (rows > 0).then(|| format!("at most {rows} rejects were being sent again when that broke off; {becomes}"))
 }
 
 /// Whether every table that an interrupted run still has to move is selected: one that was dropped since can not be completed.

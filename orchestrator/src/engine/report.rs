@@ -4,7 +4,7 @@ use longshore_core::{
     CursorValue, Error,
     balance::{DestinationCounts, SourceCounts},
 };
-use longshore_state::{RunStatus, TableProgress};
+use longshore_state::{RetryCounts, RunStatus, TableProgress};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of one `sync`; what `sync --json` prints.
@@ -20,6 +20,9 @@ pub struct RunReport {
     pub attempt: u32,
     /// Tables in the order of the plan. Counts are of the whole run, over all its attempts.
     pub tables: Vec<TableReport>,
+    /// Rejects of earlier runs that this one has sent again: no part of the tables' counts. `retried = redelivered + rejected + filtered`.
+    #[serde(default)]
+    pub retries: Vec<RetryReport>,
     /// Rows that an append target may hold twice, because they were on their way when an attempt broke off. At most so many.
     pub uncertain: u64,
     /// Refused rows and columns recorded in the ledger by this run.
@@ -69,6 +72,54 @@ pub struct DestinationReport {
     pub rejected: u64,
     /// Rows left out by a declared rule.
     pub filtered: u64,
+}
+
+/// What a run has sent again of one table's rejects to one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryReport {
+    /// The table.
+    pub table: String,
+    /// The destination.
+    pub destination: String,
+    /// Rows sent again.
+    pub retried: u64,
+    /// Rows delivered.
+    pub redelivered: u64,
+    /// Rows refused again as a whole.
+    pub rejected: u64,
+    /// Rows left out by a declared rule.
+    pub filtered: u64,
+    /// See [`RunReport::uncertain`].
+    pub uncertain: u64,
+}
+
+impl RetryReport {
+    /// The counts in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let mut text = format!(
+            "rejects of table {} sent again to {}: {}, delivered {}, rejected again {}, filtered {}",
+            self.table, self.destination, self.retried, self.redelivered, self.rejected, self.filtered
+        );
+        if self.uncertain > 0 {
+            text.push_str(&format!(", uncertain {}", self.uncertain));
+        }
+        text
+    }
+}
+
+impl From<&RetryCounts> for RetryReport {
+    fn from(counts: &RetryCounts) -> Self {
+        Self {
+            table: counts.table.clone(),
+            destination: counts.destination.clone(),
+            retried: counts.retried,
+            redelivered: counts.redelivered,
+            rejected: counts.rejected,
+            filtered: counts.filtered,
+            uncertain: counts.uncertain,
+        }
+    }
 }
 
 impl From<&TableProgress> for TableReport {

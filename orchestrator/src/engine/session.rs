@@ -87,7 +87,7 @@ impl Session {
 }
 
 impl ConfiguredPlugin {
-    async fn configure(&self) -> Result<(), Failure> {
+    pub(super) async fn configure(&self) -> Result<(), Failure> {
         self.plugin
             .configure(&self.spec)
             .await
@@ -101,7 +101,7 @@ impl ConfiguredPlugin {
 }
 
 impl WriteOptions {
-    fn of(spec: &longshore_config::DestinationSpec) -> Self {
+    pub(super) fn of(spec: &longshore_config::DestinationSpec) -> Self {
         let write_mode = match spec.write_mode {
             None => v1::WriteMode::Unspecified,
             Some(WriteMode::Append) => v1::WriteMode::Append,

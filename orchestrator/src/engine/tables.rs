@@ -14,7 +14,7 @@ use super::{
     plan::PlannedTable,
     queue::{Place, Queue},
     session::Session,
-    transfer::{PartitionWork, RunContext, TableContext, TableDestination, transfer},
+    transfer::{PartitionWork, RunContext, SharedSupersessions, TableContext, TableDestination, transfer},
 };
 use crate::failure::Failure;
 
@@ -164,6 +164,7 @@ fn table_context(
             .min()
             .unwrap_or(0),
         window_rows,
+        supersessions: SharedSupersessions::default(),
         counters: context
             .progress
             .add(&planned.table.name, planned.expected_rows(), upper_bound),

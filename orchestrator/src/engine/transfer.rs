@@ -2,6 +2,7 @@
 
 mod stream;
 mod tally;
+mod uncommitted;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -18,6 +19,8 @@ use super::{
 };
 use crate::{failure::Failure, plugin_host::Plugin};
 use stream::PartitionStream;
+pub(super) use stream::{new_reject, warn_of_dropped};
+pub(super) use uncommitted::SharedSupersessions;
 
 /// A share of rejects is judged during a run only from so many rows on: at its beginning one bad row would be all of them. It is judged again at the end.
 const SHARE_NEEDS_ROWS: u64 = 1_000;
@@ -35,6 +38,8 @@ pub(super) struct RunContext {
     pub(super) max_rejects: Option<MaxRejects>,
     /// What becomes of rows that an append target may have.
     pub(super) uncertain: Uncertain,
+    /// Rejected rows are kept, values and all.
+    pub(super) keep_rejected_rows: bool,
     pub(super) progress: Progress,
     /// The user wants to stop, or the sync is lost.
     pub(super) cancel: CancellationToken,
@@ -53,6 +58,7 @@ pub(super) struct TableContext {
     /// Rows that may be on their way unacked, where sending a row twice leaves a trace.
     pub(super) window_rows: Option<u64>,
     pub(super) counters: Arc<TableCounters>,
+    pub(super) supersessions: SharedSupersessions,
 }
 
 /// One destination of a table.

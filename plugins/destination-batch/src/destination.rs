@@ -46,6 +46,7 @@ impl Destination for BatchDestination {
         delete_stale: false,
         preview: true,
         dry_run: true,
+        reports_superseded: true,
     };
 
     type Spec = Spec;
@@ -88,7 +89,7 @@ impl Destination for BatchDestination {
             endpoint,
             linger: self.spec.requests.linger.map_or(LINGER, |linger| linger.0),
             concurrency: self.spec.concurrency as usize,
-            hold_by: partition.hold_uncertain.then(|| partition.table.primary_key.clone()),
+            hold_uncertain: partition.hold_uncertain,
         };
         // A run that was prepared as a dry one stays one, whatever a stream of it says.
         let written = match self.dry_runs.of(&partition.run_id) {

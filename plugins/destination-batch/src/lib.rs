@@ -9,7 +9,6 @@ mod checks;
 mod destination;
 mod dry_run;
 mod encode;
-mod held;
 pub mod limits;
 mod mapping;
 mod operation;

@@ -3,7 +3,12 @@
 //! One loop owns everything of the stream. It holds no more rows than keep the project busy, fills requests while it has rows to fill them with, and acks a
 //! batch as soon as its rows and those of all batches before it are done.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::Utc;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -16,16 +21,16 @@ use tracing::{debug, info};
 
 use crate::{
     acks::AckTracker,
-    encode::rows::encode,
-    held::HeldRows,
+    encode::{batch::EncodedBatch, rows::encode},
     mapping::TablePlan,
     sending::{
-        delivery::{Delivered, Sending, deliver},
+        delivery::{Delivered, HeldRow, Sending, deliver},
         gate::Passage,
         pool::Pool,
         project::Project,
         request::{Endpoint, RequestLimits},
     },
+    spec::Target,
 };
 
 /// How long a request that is not full waits for more rows, unless configured.
@@ -43,8 +48,8 @@ pub(crate) struct Writing {
     pub(crate) linger: Duration,
     /// Requests in flight at most: with it the stream knows how many rows are worth holding.
     pub(crate) concurrency: usize,
-    /// The table's key, to name rows by that are held because nobody knows whether Batch took them; `None`: they are sent again.
-    pub(crate) hold_by: Option<Vec<String>>,
+    /// Rows of which nobody knows whether Batch took them are held; otherwise they are sent again.
+    pub(crate) hold_uncertain: bool,
 }
 
 /// Writes a partition to its end.
@@ -79,7 +84,8 @@ struct Stream<'a> {
     acks: AckSender,
     pool: Pool,
     tracker: AckTracker,
-    held: Option<HeldRows>,
+    /// Profiles that are not acked yet: those of them that were delivered supersede what the ledger has of them.
+    profiles: HashMap<u64, Arc<EncodedBatch>>,
     in_flight: FuturesUnordered<BoxFuture<'a, Result<Delivered>>>,
     /// Since when profiles wait for a request to become full.
     waiting_since: Option<Instant>,
@@ -104,7 +110,6 @@ enum Step {
 impl<'a> Stream<'a> {
     fn new(project: &'a Project, writing: Writing, acks: AckSender) -> Self {
         let limits = project.request_limits(writing.endpoint);
-        let held = writing.hold_by.clone().map(HeldRows::new);
         Self {
             project,
             writing,
@@ -112,7 +117,7 @@ impl<'a> Stream<'a> {
             acks,
             pool: Pool::default(),
             tracker: AckTracker::default(),
-            held,
+            profiles: HashMap::new(),
             in_flight: FuturesUnordered::new(),
             waiting_since: None,
             is_flushing: false,
@@ -178,8 +183,8 @@ impl<'a> Stream<'a> {
     async fn take(&mut self, received: &ReceivedBatch) -> Result<()> {
         let batch = received.decode()?;
         let encoded = encode(&self.writing.plan, received.sequence, &batch, Utc::now())?;
-        if let Some(held) = &mut self.held {
-            held.keep(received.sequence, batch);
+        if self.writing.plan.target == Target::ProfileAttributes {
+            self.profiles.insert(received.sequence, Arc::clone(&encoded.batch));
         }
         if encoded.undated > 0 {
             info!(events = encoded.undated, table = %self.writing.plan.table, "late events are sent without their time (late_events: send_without_time)");
@@ -221,7 +226,7 @@ impl<'a> Stream<'a> {
             project: self.project,
             endpoint: self.writing.endpoint,
             acks: self.acks.clone(),
-            hold_uncertain: self.held.is_some(),
+            hold_uncertain: self.writing.hold_uncertain,
         };
         self.in_flight.push(deliver(sending, request, passage).boxed());
     }
@@ -234,10 +239,7 @@ impl<'a> Stream<'a> {
             self.tracker
                 .row_done(row.sequence(), rejected.contains(&(row.sequence(), row.row())));
         }
-        let held = self.held.iter().flat_map(|held| {
-            let rejects = delivered.held.iter();
-            rejects.map(|row| held.reject(row))
-        });
+        let held = delivered.held.iter().map(HeldRow::reject);
         for reject in held.chain(delivered.rejects) {
             self.tracker.reject(reject);
         }
@@ -246,10 +248,16 @@ impl<'a> Stream<'a> {
 
     async fn ack(&mut self) -> Result<()> {
         while let Some(done) = self.tracker.next_done() {
-            if let Some(held) = &mut self.held {
-                held.forget(done.sequence);
-            }
+            let refused = done.rejects.iter().filter(|reject| reject.whole_row);
+            let refused: HashSet<u64> = refused.map(|reject| reject.row).collect();
             self.acks.reject(done.rejects).await?;
+            if let Some(profiles) = self.profiles.remove(&done.sequence)
+                && self.acks.is_watching()
+            {
+                let mut delivered: Vec<(u64, &str)> = profiles.custom_ids().collect();
+                delivered.retain(|(row, _)| !refused.contains(row));
+                self.acks.superseding(done.sequence, &delivered).await?;
+            }
             self.acks.ack(done.sequence, done.counts).await?;
         }
         Ok(())

@@ -34,6 +34,7 @@ impl Destination for Discard {
         delete_stale: true,
         preview: false,
         dry_run: true,
+        reports_superseded: false,
     };
     type Spec = DiscardSpec;
 
@@ -145,6 +146,7 @@ impl Discard {
             column: String::new(),
             reason: format!("Every row number divisible by {every} is refused, as the specification asks"),
             whole_row: true,
+            identity: String::new(),
         };
         Ok(rows.map(reject).collect())
     }

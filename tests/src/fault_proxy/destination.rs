@@ -66,6 +66,13 @@ impl destination_server::Destination for DestinationProxy {
     async fn estimate(&self, request: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
         self.client.clone().estimate(request.into_inner()).await
     }
+
+    async fn watch_identities(
+        &self,
+        request: Request<v1::WatchIdentitiesRequest>,
+    ) -> Result<Response<v1::WatchIdentitiesResponse>, Status> {
+        self.client.clone().watch_identities(request.into_inner()).await
+    }
 }
 
 /// Batches and barriers, up to their end. When Longshore breaks off, the whole call is dropped, and with it this.

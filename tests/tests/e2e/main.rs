@@ -15,6 +15,7 @@ mod generated;
 mod incremental;
 mod interruptions;
 mod kill_matrix;
+mod ledger;
 mod lost_answers;
 mod memory;
 mod pages;

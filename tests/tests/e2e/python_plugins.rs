@@ -92,6 +92,18 @@ async fn a_destination_in_python_rejects_rows_into_the_ledger() -> Result<()> {
             .all(|reject| reject["rule"] == "string_too_long" && reject["column"] == "label"),
         "{rejects:?}"
     );
+
+    let ids: Vec<String> = rejects.iter().map(|reject| reject["id"].to_string()).collect();
+    let shown = longshore.json(["rejects", "show", &ids[0]]).await?;
+    assert_eq!(shown["row"]["n"], 19, "{shown}");
+    configure(&longshore, "rows: 19", "max_text: 7")?;
+    let again = longshore.json(["sync"]).await?;
+    assert_eq!(
+        (&again["retries"][0]["redelivered"], &again["tables"][0]["read"]),
+        (&Value::from(8), &Value::from(0)),
+        "{again}"
+    );
+    assert_eq!(arrived(&longshore).len(), 19);
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use longshore_config::{ByteSize, MaxRejects, MigrateMode, PkMode, Registry, StateLocation, Uncertain, WriteMode};
+use longshore_config::{
+    ByteSize, MaxRejects, MigrateMode, PkMode, Registry, RejectedValues, Retry, StateLocation, Uncertain, WriteMode,
+};
 
 use super::support::{Site, places};
 
@@ -17,6 +19,14 @@ fn defaults_are_filled_in() {
     assert_eq!(source.concurrency, 2);
     assert_eq!(source.max_unacked_bytes, ByteSize::from_mebibytes(8));
     assert_eq!(source.uncertain, Uncertain::Resend);
+    assert_eq!(
+        (
+            source.rejects.values,
+            source.rejects.retry,
+            source.rejects.retention.to_string()
+        ),
+        (RejectedValues::Keep, Retry::NextRun, "30d".to_owned())
+    );
     assert!(source.max_rejects.is_none() && source.schedule.is_none() && source.tls.is_none());
     assert!(source.skip_tables.is_empty());
     let destination = &configuration.destination("batch").expect("the destination").spec;
@@ -46,6 +56,7 @@ spec:
   max_rejects: 10
   max_unacked_bytes: 1048576
   uncertain: resend
+  rejects: {values: omit, retention: 12h, retry: never}
   tls: {ca: tls/ca.pem, certificate: /etc/c.pem, key: tls/k.pem}
   spec: {host: db}
 ---
@@ -63,6 +74,11 @@ spec: {state: 'sqlite:/var/lib/longshore/state.db'}
     let source = &configuration.sources[0];
     assert_eq!(source.spec.max_rejects, Some(MaxRejects::Count(10)));
     assert_eq!(source.spec.max_unacked_bytes, ByteSize::from_mebibytes(1));
+    let rejects = source.spec.rejects;
+    assert_eq!(
+        (rejects.values, rejects.retry, rejects.retention.to_string()),
+        (RejectedValues::Omit, Retry::Never, "12h".to_owned())
+    );
     let tls = source.spec.tls.as_ref().expect("files");
     assert_eq!(source.document.resolve_path(&tls.ca), site.path("tls/ca.pem"));
     assert_eq!(source.document.resolve_path(&tls.certificate), Path::new("/etc/c.pem"));

@@ -6,25 +6,23 @@ use std::collections::VecDeque;
 use longshore_core::{balance::DestinationCounts, error::Result};
 use longshore_protocol::v1::{self, write_response::Response};
 
-use super::stream::{AckSender, ReceivedBatch, Reject, rejects_message};
-
-/// Rejects that one message holds.
-const REJECTS_A_MESSAGE: usize = 1_000;
+use super::{
+    reject::Reject,
+    stream::{AckSender, ReceivedBatch},
+};
 
 /// The rows of a stream's beginning that are held.
 pub(super) struct HeldRows {
     left: u64,
-    key: Vec<String>,
     acks: AckSender,
     /// What is still to be said of rows that are held.
     outbox: VecDeque<Response>,
 }
 
 impl HeldRows {
-    pub(super) fn new(rows: u64, key: Vec<String>, acks: AckSender) -> Self {
+    pub(super) fn new(rows: u64, acks: AckSender) -> Self {
         Self {
             left: rows,
-            key,
             acks,
             outbox: VecDeque::new(),
         }
@@ -36,12 +34,11 @@ impl HeldRows {
         if held == 0 {
             return Ok(Some(batch));
         }
-        let rejects = self.rejects(&batch, held)?;
-        self.outbox.extend(
-            rejects
-                .chunks(REJECTS_A_MESSAGE)
-                .map(|chunk| rejects_message(chunk.to_vec())),
-        );
+        let reason = "an earlier attempt may have delivered the row already";
+        let rejects = (0..held).map(|row| Reject::held(batch.sequence, row, reason.to_owned()));
+        for message in self.acks.unacked().messages(rejects.collect()) {
+            self.outbox.push_back(message?);
+        }
         self.left -= held;
         if held < batch.rows {
             self.acks.count_held(batch.sequence, held);
@@ -68,13 +65,5 @@ impl HeldRows {
             }
         }
         Ok(())
-    }
-
-    fn rejects(&self, batch: &ReceivedBatch, rows: u64) -> Result<Vec<Reject>> {
-        let decoded = batch.decode()?;
-        let reason = "an earlier attempt may have delivered the row already";
-        Ok((0..rows)
-            .map(|row| Reject::held(batch.sequence, row, (&decoded, &self.key), reason.to_owned()))
-            .collect())
     }
 }

@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     AckSender, BatchReceiver, Destination, TableToPrepare, WriteMode, WritePartition, dry_run::check_declared,
-    held::HeldRows,
+    held::HeldRows, identities::RejectedIdentities, unacked::UnackedBatches,
 };
 use crate::serve::{
     configured::Configured,
@@ -32,12 +32,14 @@ const ACKS_IN_FLIGHT: usize = 64;
 
 pub(crate) struct DestinationRole<D> {
     destination: Configured<D>,
+    identities: RejectedIdentities,
 }
 
 impl<D> Default for DestinationRole<D> {
     fn default() -> Self {
         Self {
             destination: Configured::default(),
+            identities: RejectedIdentities::default(),
         }
     }
 }
@@ -63,6 +65,7 @@ impl<D: Destination> Role for DestinationRole<D> {
             dry_run: D::CAPABILITIES.dry_run,
             // Every destination written with this SDK does: rows are held before it sees them.
             hold_uncertain_rows: true,
+            reports_superseded: D::CAPABILITIES.reports_superseded,
         });
     }
 
@@ -132,12 +135,15 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
             )));
         };
         check_declared(open.dry_run, D::CAPABILITIES.dry_run).map_err(|error| to_status(&error))?;
-        let uncertain_rows = open.uncertain_rows;
+        let (uncertain_rows, keep_rows) = (open.uncertain_rows, open.keep_rejected_rows);
         let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
-        let acks = AckSender::new(sender.clone());
-        let held = HeldRows::new(uncertain_rows, partition.table.primary_key.clone(), acks.clone());
-        let batches = BatchReceiver::new(requests, decoder, held);
+        let key = partition.table.primary_key.clone();
+        let unacked = Arc::new(UnackedBatches::new(Arc::new(decoder), key, keep_rows));
+        let identities = self.identities.of(&partition.table.name);
+        let stream = self.identities.next_stream();
+        let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), identities, stream);
+        let batches = BatchReceiver::new(requests, unacked, HeldRows::new(uncertain_rows, acks.clone()));
         let task = tokio::spawn(async move {
             if let Err(error) = write(destination.as_ref(), partition, batches, acks).await {
                 // Nobody listens any more when Longshore has given the partition up.
@@ -202,6 +208,19 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         let estimate = async { self.destination()?.estimate(&run_id).await };
         let estimate = estimate.await.map_err(|error| to_status(&error))?;
         Ok(Response::new(estimate.into()))
+    }
+
+    async fn watch_identities(
+        &self,
+        request: Request<v1::WatchIdentitiesRequest>,
+    ) -> Result<Response<v1::WatchIdentitiesResponse>, Status> {
+        if !D::CAPABILITIES.reports_superseded {
+            let refusal = Error::protocol("not_declared", "This destination does not declare reports_superseded");
+            return Err(to_status(&refusal));
+        }
+        let request = request.into_inner();
+        self.identities.of(&request.table).watch(&request.identities);
+        Ok(Response::new(v1::WatchIdentitiesResponse {}))
     }
 }
 

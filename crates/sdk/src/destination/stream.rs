@@ -19,8 +19,15 @@ use longshore_protocol::{
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
-use super::held::HeldRows;
-use crate::row_key::key_of_row;
+use super::{
+    held::HeldRows,
+    identities::{Place, TableIdentities},
+    reject::Reject,
+    unacked::UnackedBatches,
+};
+
+/// Rows that one message about superseded ones holds.
+const SUPERSEDING_ROWS_A_MESSAGE: usize = 1_000;
 
 /// Where a destination takes one partition's batches from.
 pub struct BatchReceiver {
@@ -28,7 +35,7 @@ pub struct BatchReceiver {
     held: HeldRows,
     /// Taken off the stream, and not given to the destination yet.
     parked: Option<ReceivedBatch>,
-    decoder: Arc<BatchDecoder>,
+    unacked: Arc<UnackedBatches>,
     received: Arc<AtomicU64>,
 }
 
@@ -85,12 +92,12 @@ impl ReceivedBatch {
 }
 
 impl BatchReceiver {
-    pub(super) fn new(requests: Streaming<v1::WriteRequest>, decoder: BatchDecoder, held: HeldRows) -> Self {
+    pub(super) fn new(requests: Streaming<v1::WriteRequest>, unacked: Arc<UnackedBatches>, held: HeldRows) -> Self {
         Self {
             requests,
             held,
             parked: None,
-            decoder: Arc::new(decoder),
+            unacked,
             received: Arc::default(),
         }
     }
@@ -102,7 +109,7 @@ impl BatchReceiver {
     /// The stream's columns.
     #[must_use]
     pub fn schema(&self) -> &SchemaRef {
-        self.decoder.schema()
+        self.unacked.decoder().schema()
     }
 
     /// The next batch or barrier; `None` after the last one.
@@ -145,33 +152,15 @@ impl BatchReceiver {
                 format!("Batch {} came after batch {previous}", batch.sequence),
             ));
         }
+        self.unacked.keep(batch.sequence, batch.data.clone());
         Ok(ReceivedBatch {
             sequence: batch.sequence,
             rows: batch.rows,
             left_out: 0,
             data: batch.data,
-            decoder: Arc::clone(&self.decoder),
+            decoder: Arc::clone(self.unacked.decoder()),
         })
     }
-}
-
-/// A row, or one column of it, that the destination refuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The batch.
-    pub sequence: u64,
-    /// The row within the batch, from 0.
-    pub row: u64,
-    /// The row's key as text, so that a person can find it.
-    pub key: String,
-    /// Stable name of the rule, such as `string_too_long`.
-    pub rule: String,
-    /// The column at fault; empty for the whole row.
-    pub column: String,
-    /// What is wrong, with the value's shape but never the value.
-    pub reason: String,
-    /// `true`: the row was not delivered. `false`: only the column was left out.
-    pub whole_row: bool,
 }
 
 /// Where a destination sends acks and rejects to. Cheap to clone.
@@ -181,15 +170,31 @@ pub struct AckSender {
     acked: Arc<AtomicU64>,
     /// The batch whose first rows are held, and how many: a stream has one at most.
     held: Arc<OnceLock<(u64, u64)>>,
+    unacked: Arc<UnackedBatches>,
+    identities: Arc<TableIdentities>,
+    /// The stream's number within the process.
+    stream: u64,
 }
 
 impl AckSender {
-    pub(crate) fn new(sender: mpsc::Sender<Result<v1::WriteResponse, Status>>) -> Self {
+    pub(super) fn new(
+        sender: mpsc::Sender<Result<v1::WriteResponse, Status>>,
+        unacked: Arc<UnackedBatches>,
+        identities: Arc<TableIdentities>,
+        stream: u64,
+    ) -> Self {
         Self {
             sender,
             acked: Arc::default(),
             held: Arc::default(),
+            unacked,
+            identities,
+            stream,
         }
+    }
+
+    pub(super) fn unacked(&self) -> &Arc<UnackedBatches> {
+        &self.unacked
     }
 
     /// Rows of this batch are held and rejected already: they count with its ack, and its rows are numbered behind them.
@@ -227,6 +232,7 @@ impl AckSender {
                 format!("Batch {sequence} was acked after batch {previous}"),
             ));
         }
+        self.unacked.forget(sequence);
         let DestinationCounts {
             delivered,
             rejected,
@@ -262,18 +268,60 @@ impl AckSender {
         self.ack(batch.sequence, counts).await
     }
 
-    /// Hands rejects to Longshore, which keeps them. Call it before the ack of their batch.
+    /// Hands rejects to Longshore, which keeps them. Call it before the ack of their batch. The SDK adds each row's primary key, and the row itself where
+    /// the user wants rejected rows kept.
+    ///
+    /// # Errors
+    /// - `reject_too_late`, `reject_unknown_row`: the batch is acked already, never came, or has no such row.
+    /// - When Longshore does not listen any more.
+    pub async fn reject(&self, mut rejects: Vec<Reject>) -> Result<()> {
+        for reject in &mut rejects {
+            reject.row += self.held_in(reject.sequence);
+            let place = self.place(reject.sequence, reject.row);
+            self.identities.rejected(&reject.identity, place);
+        }
+        for message in self.unacked.messages(rejects) {
+            self.send(message?).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the ledger of rejects may hold rows that a delivered one supersedes. When not, [`Self::superseding`] has nothing to find.
+    #[must_use]
+    pub fn is_watching(&self) -> bool {
+        self.identities.is_watching()
+    }
+
+    /// Says which rows of a batch were delivered, by row and [identity](Reject::identity), so that older rejected versions of the same are not sent over
+    /// them. Call it behind [`Self::reject`] and before the ack of the batch, in the order of the rows; only where a later row replaces an earlier one.
     ///
     /// # Errors
     /// When Longshore does not listen any more.
-    pub async fn reject(&self, mut rejects: Vec<Reject>) -> Result<()> {
-        if rejects.is_empty() {
-            return Ok(());
+    pub async fn superseding(&self, sequence: u64, delivered: &[(u64, &str)]) -> Result<()> {
+        let held = self.held_in(sequence);
+        let superseding = delivered.iter().filter_map(|&(row, identity)| {
+            let row = row + held;
+            let found = self.identities.supersedes(identity, self.place(sequence, row));
+            found.then(|| v1::SupersedingRow {
+                sequence,
+                row,
+                identity: identity.to_owned(),
+            })
+        });
+        let superseding: Vec<v1::SupersedingRow> = superseding.collect();
+        for rows in superseding.chunks(SUPERSEDING_ROWS_A_MESSAGE) {
+            let rows = rows.to_vec();
+            self.send(Response::Superseded(v1::Superseded { rows })).await?;
         }
-        for reject in &mut rejects {
-            reject.row += self.held_in(reject.sequence);
+        Ok(())
+    }
+
+    fn place(&self, sequence: u64, row: u64) -> Place {
+        Place {
+            stream: self.stream,
+            sequence,
+            row,
         }
-        self.send(rejects_message(rejects)).await
     }
 
     pub(crate) async fn opened(&self) -> Result<()> {
@@ -294,42 +342,5 @@ impl AckSender {
         };
         self.permit().await?.send(Ok(message));
         Ok(())
-    }
-}
-
-pub(super) fn rejects_message(rejects: Vec<Reject>) -> Response {
-    Response::Rejects(v1::Rejects {
-        rejects: rejects.into_iter().map(Into::into).collect(),
-    })
-}
-
-impl Reject {
-    /// A row that is held because nobody knows whether it arrived: not to be sent again, but named by its key in the table, so that a person can look.
-    /// `row` is its place in `batch`, as it was decoded.
-    #[must_use]
-    pub fn held(sequence: u64, row: u64, (batch, key): (&RecordBatch, &[String]), reason: String) -> Self {
-        Self {
-            sequence,
-            row,
-            key: key_of_row(batch, usize::try_from(row).unwrap_or(usize::MAX), key),
-            rule: longshore_protocol::UNCERTAIN_DELIVERY.to_owned(),
-            column: String::new(),
-            reason,
-            whole_row: true,
-        }
-    }
-}
-
-impl From<Reject> for v1::Reject {
-    fn from(reject: Reject) -> Self {
-        Self {
-            sequence: reject.sequence,
-            row: reject.row,
-            key: reject.key,
-            rule: reject.rule,
-            column: reject.column,
-            reason: reject.reason,
-            whole_row: reject.whole_row,
-        }
     }
 }

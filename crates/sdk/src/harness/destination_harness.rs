@@ -37,15 +37,19 @@ pub struct Written {
     pub rejects: Vec<v1::Reject>,
     /// Rows that it announced to send once more, where that leaves a trace; each as often as it was announced.
     pub resent: u64,
+    /// Rows that it says supersede older rejects.
+    pub superseding: Vec<v1::SupersedingRow>,
 }
 
-/// What is to become of rows of which nobody knows whether they arrived.
+/// What the user wants of rows of which nobody knows whether they arrived, and of rejected ones.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UncertainRows {
     /// So many rows at the beginning of the stream may have been delivered by an attempt that broke off, and are to be held.
     pub delivered_before: u64,
     /// Rows of this stream to which it happens are to be held, and not sent again.
     pub hold: bool,
+    /// The user does not want rejected rows kept.
+    pub leave_values_out: bool,
 }
 
 impl DestinationHarness {
@@ -125,6 +129,19 @@ impl DestinationHarness {
         }
     }
 
+    /// Names identities that the ledger of rejects has rows of.
+    ///
+    /// # Errors
+    /// What the destination says.
+    pub async fn watch_identities(&self, table: &str, identities: &[&str]) -> Result<()> {
+        let request = v1::WatchIdentitiesRequest {
+            table: table.to_owned(),
+            identities: identities.iter().map(|&identity| identity.to_owned()).collect(),
+        };
+        self.client.clone().watch_identities(request).await.map_err(failed)?;
+        Ok(())
+    }
+
     /// Shows what would be sent.
     ///
     /// # Errors
@@ -179,6 +196,7 @@ impl DestinationHarness {
             uncertain_rows: uncertain.delivered_before,
             hold_uncertain: uncertain.hold,
             dry_run: self.dry_run,
+            keep_rejected_rows: !uncertain.leave_values_out,
         };
         let mut flow = PartitionFlow::new(1);
         let mut requests = vec![write_request::Request::Open(open)];
@@ -216,6 +234,7 @@ impl DestinationHarness {
                         written.counts += counts;
                     }
                     Some(Response::Rejects(rejects)) if opened => written.rejects.extend(rejects.rejects),
+                    Some(Response::Superseded(superseded)) if opened => written.superseding.extend(superseded.rows),
                     Some(Response::Resent(resent)) if opened => written.resent += resent.rows,
                     _ => {
                         return Err(broken(

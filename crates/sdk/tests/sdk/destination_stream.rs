@@ -160,6 +160,7 @@ async fn held_and_named(behaviour: Behaviour) {
         let wish = UncertainRows {
             delivered_before: uncertain,
             hold: true,
+            ..UncertainRows::default()
         };
         let (written, end) = destination
             .write_to_the_end(table, WriteMode::Append, &batches, wish)

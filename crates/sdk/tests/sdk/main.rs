@@ -7,4 +7,5 @@ mod destination_stream;
 mod examples;
 mod partition_writer;
 mod plugin_process;
+mod rejected_rows;
 mod serving;

@@ -37,9 +37,11 @@ pub(super) fn commit(tx: &Transaction<'_>, hold: &Hold, commit: &CheckpointCommi
             counts.filtered
         ])?;
     }
+    let dropped = rejects::record(tx, hold, run, commit)?;
     Ok(Committed {
         revision,
-        dropped_rejects: rejects::record(tx, hold, run, commit)?,
+        dropped_rejects: dropped.rejects,
+        dropped_rows: dropped.rows,
     })
 }
 
@@ -168,7 +170,7 @@ fn require_partition(tx: &Transaction<'_>, run: i64, id: &PartitionId) -> Result
 }
 
 /// Adds rows to what the run and its latest attempt leave uncertain.
-fn add_uncertain(tx: &Transaction<'_>, run: i64, rows: u64) -> Result<(), Failure> {
+pub(super) fn add_uncertain(tx: &Transaction<'_>, run: i64, rows: u64) -> Result<(), Failure> {
     tx.prepare_cached("UPDATE runs SET uncertain_rows = uncertain_rows + ?2 WHERE id = ?1")?
         .execute(params![run, rows])?;
     tx.prepare_cached(

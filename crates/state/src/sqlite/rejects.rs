@@ -1,98 +1,197 @@
-//! The ledger of refused rows.
+//! The ledger of refused rows: what is recorded, and what is read.
 
-use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params};
+use rusqlite::{OptionalExtension as _, Row, Statement, ToSql, Transaction, named_params, params, types::Type};
 
-use super::failure::Failure;
+use super::{bounds, failure::Failure, rows::damaged};
 use crate::{
     checkpoint::CheckpointCommit,
     hold::Hold,
     moment::UnixMicros,
-    reject::{MAX_REJECTS_PER_SYNC, NewReject, Reject, RejectCount, RejectFilter},
+    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, Retryable},
 };
 
 /// The conditions of a [`RejectFilter`].
 const MATCHING: &str = "(:sync IS NULL OR rejects.sync = :sync) AND (:table IS NULL OR table_name = :table)
-     AND (:run_id IS NULL OR run = (SELECT id FROM runs WHERE run_id = :run_id)) AND (:before IS NULL OR rejects.id < :before)";
+     AND (:destination IS NULL OR destination = :destination)
+     AND (:run_id IS NULL OR run = (SELECT id FROM runs WHERE run_id = :run_id))
+     AND (:rule IS NULL OR rule = :rule) AND (:column IS NULL OR column_name = :column) AND (:status IS NULL OR rejects.status = :status)
+     AND (:ids IS NULL OR rejects.id IN (SELECT value FROM json_each(:ids))) AND (:before IS NULL OR rejects.id < :before)";
 
-/// Records a commit's rejects; returns how many old ones were dropped.
-pub(super) fn record(tx: &Transaction<'_>, hold: &Hold, run: i64, commit: &CheckpointCommit) -> Result<u64, Failure> {
+/// A reject without its row.
+const COLUMNS: &str = "rejects.id, rejects.sync, table_name, partition_id, at, destination, key, primary_key, rule, column_name, reason, whole_row,
+     identity, sequence, row_number, rejects.status, attempts, tried_at, uncertain, resolved_at, row_data IS NOT NULL AS row_kept, row_table,
+     (SELECT run_id FROM runs WHERE runs.id = run) AS run_id, (SELECT run_id FROM runs WHERE runs.id = resolved_run) AS resolved_run_id";
+
+/// Records a commit's rejects and what its rows supersede; returns what was dropped to make room.
+pub(super) fn record(
+    tx: &Transaction<'_>,
+    hold: &Hold,
+    run: i64,
+    commit: &CheckpointCommit,
+) -> Result<bounds::Dropped, Failure> {
+    let table = &*commit.partition.table;
+    // Before the new ones are there: a reject behind the superseding row is newer than it.
+    for superseded in &commit.superseded {
+        let older = Older {
+            sync: &hold.sync,
+            table,
+            destination: &superseded.destination,
+            identity: &superseded.identity,
+            before: i64::MAX,
+        };
+        supersede(tx, run, &older, commit.at)?;
+    }
     if commit.rejects.is_empty() {
-        return Ok(0);
+        return Ok(bounds::Dropped::default());
     }
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO rejects (run, sync, table_name, partition_id, at, destination, key, rule, column_name, reason, whole_row, sequence, row_number)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    )?;
-    for reject in &commit.rejects {
-        insert.execute(params![
-            run,
-            hold.sync,
-            commit.partition.table,
-            commit.partition.partition,
-            commit.at.0,
-            reject.destination,
-            reject.key,
-            reject.rule,
-            reject.column,
-            reject.reason,
-            reject.whole_row,
-            reject.sequence,
-            reject.row,
-        ])?;
-    }
-    let recorded = commit.rejects.len() as u64;
-    tx.execute(
-        "UPDATE runs SET rejects = rejects + ?2 WHERE id = ?1",
-        params![run, recorded],
-    )?;
-    keep_within_bound(tx, &hold.sync, recorded)
+    let row_table = commit.rejected_table.as_deref();
+    let row_table = row_table.map(|document| table_number(tx, document)).transpose()?;
+    let place = Recording {
+        hold,
+        run,
+        table,
+        partition: &commit.partition.partition,
+        row_table,
+        at: commit.at,
+    };
+    place.insert(tx, &commit.rejects)?;
+    bounds::keep(tx, &hold.sync)
 }
 
-fn keep_within_bound(tx: &Transaction<'_>, sync: &str, recorded: u64) -> Result<u64, Failure> {
-    let kept: u64 = tx.query_row(
-        "INSERT INTO reject_ledgers (sync, kept) VALUES (?1, ?2) ON CONFLICT (sync) DO UPDATE SET kept = kept + excluded.kept RETURNING kept",
-        params![sync, recorded],
-        |row| row.get(0),
-    )?;
-    let excess = kept.saturating_sub(MAX_REJECTS_PER_SYNC);
-    if excess == 0 {
-        return Ok(0);
+/// Under which run and table rejects are recorded.
+pub(super) struct Recording<'a> {
+    pub(super) hold: &'a Hold,
+    pub(super) run: i64,
+    pub(super) table: &'a str,
+    pub(super) partition: &'a str,
+    pub(super) row_table: Option<i64>,
+    pub(super) at: UnixMicros,
+}
+
+impl Recording<'_> {
+    /// Records rejects, with the counts of their run and of the ledger.
+    pub(super) fn insert(&self, tx: &Transaction<'_>, rejects: &[NewReject]) -> Result<(), Failure> {
+        let mut row_bytes = 0;
+        for reject in rejects {
+            row_bytes += self.insert_one(tx, reject)?;
+        }
+        tx.prepare_cached("UPDATE runs SET rejects = rejects + ?2 WHERE id = ?1")?
+            .execute(params![self.run, rejects.len() as u64])?;
+        bounds::add(tx, &self.hold.sync, rejects.len() as u64, row_bytes)
     }
-    // Each run says how many of its rejects are gone, whichever run pushed them out.
-    tx.execute(
-        "UPDATE runs SET dropped_rejects = dropped_rejects + oldest.rejects
-         FROM (SELECT run, count(*) AS rejects FROM (SELECT run FROM rejects WHERE sync = ?1 ORDER BY id LIMIT ?2) GROUP BY run) AS oldest
-         WHERE runs.id = oldest.run",
-        params![sync, excess],
+
+    /// Returns how many bytes of its row are kept.
+    fn insert_one(&self, tx: &Transaction<'_>, reject: &NewReject) -> Result<u64, Failure> {
+        let resolved = reject.superseded.then_some(self.at.0);
+        let row_data = Some(&reject.row_data).filter(|data| !data.is_empty() && !reject.superseded);
+        tx.prepare_cached(
+            "INSERT INTO rejects (run, sync, table_name, partition_id, at, destination, key, primary_key, rule, column_name, reason, whole_row,
+                identity, sequence, row_number, status, resolved_at, resolved_run, row_data, row_table)
+             VALUES (:run, :sync, :table, :partition, :at, :destination, :key, :primary_key, :rule, :column, :reason, :whole_row,
+                :identity, :sequence, :row, iif(:resolved IS NULL, 'pending', 'superseded'), :resolved, iif(:resolved IS NULL, NULL, :run),
+                :row_data, iif(:row_data IS NULL, NULL, :row_table))",
+        )?
+        .execute(named_params! {
+            ":run": self.run,
+            ":sync": self.hold.sync,
+            ":table": self.table,
+            ":partition": self.partition,
+            ":at": self.at.0,
+            ":destination": reject.destination,
+            ":key": reject.key,
+            ":primary_key": reject.primary_key,
+            ":rule": reject.rule,
+            ":column": reject.column,
+            ":reason": reject.reason,
+            ":whole_row": reject.whole_row,
+            ":identity": reject.identity,
+            ":sequence": reject.sequence,
+            ":row": reject.row,
+            ":resolved": resolved,
+            ":row_data": row_data,
+            ":row_table": self.row_table,
+        })?;
+        Ok(row_data.map_or(0, |data| data.len() as u64))
+    }
+}
+
+/// The number of a table's description, which is stored once.
+fn table_number(tx: &Transaction<'_>, document: &[u8]) -> Result<i64, Failure> {
+    tx.prepare_cached("INSERT INTO reject_tables (document) VALUES (?1) ON CONFLICT (document) DO NOTHING")?
+        .execute([document])?;
+    let mut statement = tx.prepare_cached("SELECT id FROM reject_tables WHERE document = ?1")?;
+    Ok(statement.query_row([document], |row| row.get(0))?)
+}
+
+/// Pending rejects of an identity that are older than a delivered row.
+pub(super) struct Older<'a> {
+    pub(super) sync: &'a str,
+    pub(super) table: &'a str,
+    pub(super) destination: &'a str,
+    pub(super) identity: &'a str,
+    /// Only those with a lower number.
+    pub(super) before: i64,
+}
+
+/// Marks older rejects of an identity as superseded. Their rows are of no more use.
+pub(super) fn supersede(tx: &Transaction<'_>, run: i64, older: &Older<'_>, at: UnixMicros) -> Result<(), Failure> {
+    let Older {
+        sync,
+        table,
+        destination,
+        identity,
+        before,
+    } = *older;
+    if identity.is_empty() {
+        return Ok(());
+    }
+    let mut found = tx.prepare_cached(
+        "SELECT id FROM rejects
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND identity = ?4 AND status = 'pending' AND id < ?5",
     )?;
-    tx.execute(
-        "DELETE FROM rejects WHERE id IN (SELECT id FROM rejects WHERE sync = ?1 ORDER BY id LIMIT ?2)",
-        params![sync, excess],
-    )?;
-    tx.execute(
-        "UPDATE reject_ledgers SET kept = kept - ?2 WHERE sync = ?1",
-        params![sync, excess],
-    )?;
-    Ok(excess)
+    let found = found.query_map(params![sync, table, destination, identity, before], |row| row.get(0))?;
+    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
+    for id in found {
+        resolve(tx, sync, id, "superseded", (run, at))?;
+    }
+    Ok(())
+}
+
+/// Ends a pending reject, and lets go of its row.
+pub(super) fn resolve(
+    tx: &Transaction<'_>,
+    sync: &str,
+    id: i64,
+    status: &str,
+    (run, at): (i64, UnixMicros),
+) -> Result<(), Failure> {
+    bounds::release_row(tx, sync, id)?;
+    tx.prepare_cached(
+        "UPDATE rejects SET status = ?2, resolved_run = ?3, resolved_at = ?4, sent_run = NULL WHERE id = ?1",
+    )?
+    .execute(params![id, status, run, at.0])?;
+    Ok(())
 }
 
 pub(super) fn list(tx: &Transaction<'_>, filter: &RejectFilter, limit: u32) -> Result<Vec<Reject>, Failure> {
     let mut statement = tx.prepare_cached(&format!(
-        "SELECT rejects.*, run_id FROM rejects JOIN runs ON runs.id = run WHERE {MATCHING} ORDER BY rejects.id DESC LIMIT :limit"
+        "SELECT {COLUMNS} FROM rejects WHERE {MATCHING} ORDER BY rejects.id DESC LIMIT :limit"
     ))?;
-    let found = statement.query_map(
-        named_params! {
-            ":sync": filter.sync, ":table": filter.table, ":run_id": filter.run_id, ":before": filter.before, ":limit": limit,
-        },
-        reject_of,
-    )?;
-    Ok(found.collect::<Result<_, _>>()?)
+    bind(&mut statement, filter)?;
+    bind_one(&mut statement, ":limit", limit)?;
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(reject_of(row)?);
+    }
+    Ok(found)
 }
 
-pub(super) fn get(tx: &Transaction<'_>, id: i64) -> Result<Option<Reject>, Failure> {
-    let mut statement =
-        tx.prepare_cached("SELECT rejects.*, run_id FROM rejects JOIN runs ON runs.id = run WHERE rejects.id = ?1")?;
-    Ok(statement.query_row([id], reject_of).optional()?)
+pub(super) fn get(tx: &Transaction<'_>, id: i64) -> Result<Option<KeptReject>, Failure> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT {COLUMNS}, row_data FROM rejects WHERE rejects.id = ?1"
+    ))?;
+    Ok(statement.query_row([id], kept_of).optional()?)
 }
 
 pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<RejectCount>, Failure> {
@@ -101,23 +200,133 @@ pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<R
          GROUP BY sync, table_name, destination, rule, column_name
          ORDER BY rejects DESC, sync, table_name, destination, rule, column_name"
     ))?;
-    let found = statement.query_map(
-        named_params! {":sync": filter.sync, ":table": filter.table, ":run_id": filter.run_id, ":before": filter.before},
-        |row| {
-            Ok(RejectCount {
-                sync: row.get("sync")?,
-                table: row.get("table_name")?,
-                destination: row.get("destination")?,
-                rule: row.get("rule")?,
-                column: row.get("column_name")?,
-                rejects: row.get("rejects")?,
-            })
-        },
+    bind(&mut statement, filter)?;
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(RejectCount {
+            sync: row.get("sync")?,
+            table: row.get("table_name")?,
+            destination: row.get("destination")?,
+            rule: row.get("rule")?,
+            column: row.get("column_name")?,
+            rejects: row.get("rejects")?,
+        });
+    }
+    Ok(found)
+}
+
+/// Rejects with their rows, oldest first.
+pub(super) fn page(tx: &Transaction<'_>, filter: &RejectFilter, page: Page) -> Result<Vec<KeptReject>, Failure> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT {COLUMNS}, row_data FROM rejects WHERE {MATCHING} AND rejects.id > :after ORDER BY rejects.id LIMIT :limit"
+    ))?;
+    bind(&mut statement, filter)?;
+    bind_one(&mut statement, ":after", page.after)?;
+    bind_one(&mut statement, ":limit", page.rejects)?;
+    collect_page(statement.raw_query(), page.bytes)
+}
+
+/// Rejects that a run may try again by itself, with their rows, those first that were tried least.
+pub(super) fn retryable(
+    tx: &Transaction<'_>,
+    retryable: &Retryable,
+    (rejects, bytes): (u32, u64),
+) -> Result<Vec<KeptReject>, Failure> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT {COLUMNS}, row_data FROM rejects INDEXED BY rejects_to_retry
+         WHERE rejects.sync = :sync AND table_name = :table AND destination = :destination AND rejects.status = 'pending' AND whole_row
+           AND row_data IS NOT NULL AND rule <> :held_rule AND (:uncertain_too OR NOT uncertain)
+           AND row_table NOT IN (SELECT value FROM json_each(:except_tables))
+           AND run IS NOT :run AND tried_run IS NOT :run
+         ORDER BY attempts, rejects.id LIMIT :limit"
+    ))?;
+    let run: Option<i64> = tx
+        .prepare_cached("SELECT id FROM runs WHERE run_id = ?1")?
+        .query_row([&retryable.run_id], |row| row.get(0))
+        .optional()?;
+    let rows = statement.query(named_params! {
+        ":sync": retryable.sync,
+        ":table": retryable.table,
+        ":destination": retryable.destination,
+        ":held_rule": retryable.held_rule,
+        ":uncertain_too": retryable.uncertain_too,
+        ":except_tables": numbers(&retryable.except_tables),
+        ":run": run.unwrap_or(0),
+        ":limit": rejects,
+    })?;
+    collect_page(rows, bytes)
+}
+
+/// As `json_each` takes them.
+fn numbers(numbers: &[i64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+fn collect_page(mut rows: rusqlite::Rows<'_>, most_bytes: u64) -> Result<Vec<KeptReject>, Failure> {
+    let mut found = Vec::new();
+    let mut bytes = 0;
+    while bytes < most_bytes
+        && let Some(row) = rows.next()?
+    {
+        let kept = kept_of(row)?;
+        bytes += kept.row_data.len() as u64;
+        found.push(kept);
+    }
+    Ok(found)
+}
+
+/// Identities that have pending rejects, in their order, behind one of them.
+pub(super) fn identities(
+    tx: &Transaction<'_>,
+    (sync, table, destination): (&str, &str, &str),
+    after: &str,
+    limit: u32,
+) -> Result<Vec<String>, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT DISTINCT identity FROM rejects
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND status = 'pending' AND identity > ?4 ORDER BY identity LIMIT ?5",
     )?;
+    let found = statement.query_map(params![sync, table, destination, after, limit], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn table(tx: &Transaction<'_>, number: i64) -> Result<Option<Vec<u8>>, Failure> {
+    let mut statement = tx.prepare_cached("SELECT document FROM reject_tables WHERE id = ?1")?;
+    Ok(statement.query_row([number], |row| row.get(0)).optional()?)
+}
+
+fn bind(statement: &mut Statement<'_>, filter: &RejectFilter) -> Result<(), Failure> {
+    let ids = filter.ids.as_deref().map(numbers);
+    bind_one(statement, ":sync", &filter.sync)?;
+    bind_one(statement, ":table", &filter.table)?;
+    bind_one(statement, ":destination", &filter.destination)?;
+    bind_one(statement, ":run_id", &filter.run_id)?;
+    bind_one(statement, ":rule", &filter.rule)?;
+    bind_one(statement, ":column", &filter.column)?;
+    bind_one(statement, ":status", filter.status.map(|status| status.as_str()))?;
+    bind_one(statement, ":ids", ids)?;
+    bind_one(statement, ":before", filter.before)
+}
+
+fn bind_one(statement: &mut Statement<'_>, name: &str, value: impl ToSql) -> Result<(), Failure> {
+    let index = statement
+        .parameter_index(name)?
+        .expect("every statement with these conditions has these parameters");
+    Ok(statement.raw_bind_parameter(index, value)?)
+}
+
+fn kept_of(row: &Row<'_>) -> rusqlite::Result<KeptReject> {
+    Ok(KeptReject {
+        reject: reject_of(row)?,
+        row_data: row.get::<_, Option<Vec<u8>>>("row_data")?.unwrap_or_default(),
+    })
+}
+
 fn reject_of(row: &Row<'_>) -> rusqlite::Result<Reject> {
+    let status: String = row.get("status")?;
+    let status = status.parse().map_err(|error| damaged("status", Type::Text, error))?;
     Ok(Reject {
         id: row.get("id")?,
         sync: row.get("sync")?,
@@ -125,15 +334,27 @@ fn reject_of(row: &Row<'_>) -> rusqlite::Result<Reject> {
         table: row.get("table_name")?,
         partition: row.get("partition_id")?,
         at: UnixMicros(row.get("at")?),
+        status,
+        attempts: row.get("attempts")?,
+        tried_at: row.get::<_, Option<i64>>("tried_at")?.map(UnixMicros),
+        uncertain: row.get("uncertain")?,
+        resolved_run: row.get("resolved_run_id")?,
+        resolved_at: row.get::<_, Option<i64>>("resolved_at")?.map(UnixMicros),
+        row_kept: row.get("row_kept")?,
+        row_table: row.get("row_table")?,
         reject: NewReject {
             destination: row.get("destination")?,
             key: row.get("key")?,
+            primary_key: row.get("primary_key")?,
             rule: row.get("rule")?,
             column: row.get("column_name")?,
             reason: row.get("reason")?,
             whole_row: row.get("whole_row")?,
+            identity: row.get("identity")?,
             sequence: row.get("sequence")?,
             row: row.get("row_number")?,
+            row_data: Vec::new(),
+            superseded: false,
         },
     })
 }

@@ -6,18 +6,19 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, t
 use super::{
     checkpoints,
     failure::Failure,
-    holds, plans,
+    holds, plans, retries,
     rows::{damaged, json, json_option, to_json, to_json_option},
 };
 use crate::{
     failure,
     hold::{Hold, Holder},
     moment::UnixMicros,
-    run::{Attempt, NewRun, Run, RunDetails, RunEnd, RunFilter, RunStatus, StartedAttempt},
+    run::{Attempt, NewRun, Run, RunDetails, RunEnd, RunFilter, RunKind, RunStatus, StartedAttempt},
 };
 
 /// Whether a run may be gone on with: the latest of its sync, not complete, not given up.
-const INTERRUPTED: &str = "SELECT * FROM (SELECT * FROM runs WHERE sync = ?1 ORDER BY id DESC LIMIT 1)
+const INTERRUPTED: &str =
+    "SELECT * FROM (SELECT * FROM runs WHERE sync = ?1 AND kind = 'sync' ORDER BY id DESC LIMIT 1)
      WHERE resumable AND status IN ('running', 'failed', 'cancelled')";
 
 pub(super) fn begin(tx: &Transaction<'_>, hold: &Hold, run: &NewRun) -> Result<(), Failure> {
@@ -25,13 +26,22 @@ pub(super) fn begin(tx: &Transaction<'_>, hold: &Hold, run: &NewRun) -> Result<(
     if find(tx, &run.run_id)?.is_some() {
         return Err(failure::run_exists(&run.run_id).into());
     }
-    give_up(tx, &hold.sync)?;
+    let resumable = match run.kind {
+        RunKind::Sync => {
+            give_up(tx, &hold.sync)?;
+            true
+        }
+        // What a replay has not sent is still pending in the ledger: nothing of it needs to be gone on with.
+        RunKind::Replay => false,
+    };
     let holder = to_json(&run.holder)?;
     tx.execute(
-        "INSERT INTO runs (run_id, sync, status, generation, attempt, started_at, configuration, again, holder)
-         VALUES (:run_id, :sync, 'running', :generation, 1, :started_at, :configuration, :again, :holder)",
+        "INSERT INTO runs (run_id, kind, resumable, sync, status, generation, attempt, started_at, configuration, again, holder)
+         VALUES (:run_id, :kind, :resumable, :sync, 'running', :generation, 1, :started_at, :configuration, :again, :holder)",
         named_params! {
             ":run_id": run.run_id,
+            ":kind": run.kind.as_str(),
+            ":resumable": resumable,
             ":sync": hold.sync,
             ":generation": hold.generation,
             ":started_at": run.started_at.0,
@@ -60,6 +70,7 @@ pub(super) fn begin_attempt(
         return Err(failure::run_not_resumable(run_id, &hold.sync).into());
     };
     let uncertain = checkpoints::count_uncertain(tx, run)?;
+    let uncertain_retries = retries::count_uncertain(tx, run)?;
     let (number, holder) = (record.attempt + 1, to_json(holder)?);
     tx.execute(
         "UPDATE runs SET status = 'running', generation = ?2, attempt = ?3, holder = ?4, ended_at = NULL, error = NULL, summary = NULL
@@ -67,7 +78,11 @@ pub(super) fn begin_attempt(
         params![run, hold.generation, number, holder],
     )?;
     insert_attempt(tx, run, number, now, &holder)?;
-    Ok(StartedAttempt { number, uncertain })
+    Ok(StartedAttempt {
+        number,
+        uncertain,
+        uncertain_retries,
+    })
 }
 
 pub(super) fn finish(tx: &Transaction<'_>, hold: &Hold, end: &RunEnd) -> Result<(), Failure> {
@@ -76,6 +91,7 @@ pub(super) fn finish(tx: &Transaction<'_>, hold: &Hold, end: &RunEnd) -> Result<
         return Err(failure::run_still_running(&end.run_id).into());
     }
     checkpoints::count_uncertain(tx, run)?;
+    retries::count_uncertain(tx, run)?;
     if end.status.is_complete() {
         let incomplete = "SELECT count(*) FROM run_tables WHERE run = ?1 AND NOT complete";
         let incomplete: u64 = tx.query_row(incomplete, [run], |row| row.get(0))?;
@@ -113,6 +129,7 @@ pub(super) fn give_up(tx: &Transaction<'_>, sync: &str) -> Result<u64, Failure> 
     let mut tables = 0;
     for (run, running) in open {
         checkpoints::count_uncertain(tx, run)?;
+        retries::count_uncertain(tx, run)?;
         let planned = "SELECT count(*) FROM run_tables WHERE run = ?1 AND NOT complete";
         tables += tx.query_row(planned, [run], |row| row.get::<_, u64>(0))?;
         plans::drop_payload(tx, run)?;
@@ -126,6 +143,26 @@ pub(super) fn give_up(tx: &Transaction<'_>, sync: &str) -> Result<u64, Failure> 
         }
     }
     Ok(tables)
+}
+
+/// Ends the replays of a sync whose process died; returns how many rows they may have delivered without hearing of it.
+pub(super) fn close_replays(tx: &Transaction<'_>, hold: &Hold) -> Result<u64, Failure> {
+    holds::fence(tx, hold)?;
+    let mut statement = tx.prepare_cached(
+        "SELECT id FROM runs WHERE sync = ?1 AND kind = 'replay' AND status = 'running' AND generation < ?2",
+    )?;
+    let open: Vec<i64> = statement
+        .query_map(params![hold.sync, hold.generation], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut uncertain = 0;
+    for run in open {
+        uncertain += retries::count_uncertain(tx, run)?;
+        tx.execute(
+            "UPDATE runs SET status = 'failed', error = ?2 WHERE id = ?1",
+            params![run, to_json(&failure::replay_abandoned())?],
+        )?;
+    }
+    Ok(uncertain)
 }
 
 /// The number of a run that runs under this hold.
@@ -194,13 +231,19 @@ fn details(tx: &Transaction<'_>, run: i64, record: Run) -> Result<RunDetails, Fa
         run: record,
         attempts,
         tables: plans::progress(tx, run)?,
+        retries: retries::of_run(tx, run)?,
     })
 }
 
 fn run_of(row: &Row<'_>) -> rusqlite::Result<Run> {
     let status: String = row.get("status")?;
+    let kind: String = row.get("kind")?;
     Ok(Run {
         run_id: row.get("run_id")?,
+        kind: match kind.as_str() {
+            "replay" => RunKind::Replay,
+            _ => RunKind::Sync,
+        },
         sync: row.get("sync")?,
         status: status.parse().map_err(|error| damaged("status", Type::Text, error))?,
         attempt: row.get("attempt")?,
@@ -214,6 +257,7 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<Run> {
         uncertain_rows: row.get("uncertain_rows")?,
         rejects: row.get("rejects")?,
         dropped_rejects: row.get("dropped_rejects")?,
+        dropped_rows: row.get("dropped_rows")?,
     })
 }
 

@@ -10,7 +10,11 @@ use super::failure::{self, Failure};
 const APPLICATION_ID: i64 = 0x4c53_4852;
 
 /// Each brings a file from the version before to its own, the first from nothing to version 1. Never changed once released.
-const MIGRATIONS: &[&str] = &[include_str!("schema/v1.sql"), include_str!("schema/v2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/v1.sql"),
+    include_str!("schema/v2.sql"),
+    include_str!("schema/v3.sql"),
+];
 
 /// The version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -41,7 +41,7 @@ CREATE TABLE runs (
     uncertain_rows  INTEGER NOT NULL DEFAULT 0,
     rejects         INTEGER NOT NULL DEFAULT 0,
     dropped_rejects INTEGER NOT NULL DEFAULT 0
-, again TEXT) STRICT;
+, again TEXT, kind TEXT NOT NULL DEFAULT 'sync' CHECK (kind IN ('sync', 'replay')), dropped_rows INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX runs_by_sync ON runs (sync, id);
 CREATE TABLE attempts (
     run            INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
@@ -114,10 +114,29 @@ CREATE TABLE rejects (
     whole_row    INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
     sequence     INTEGER NOT NULL,
     row_number   INTEGER NOT NULL
-) STRICT;
+, status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'redelivered', 'superseded', 'filtered')), primary_key TEXT NOT NULL DEFAULT '', identity TEXT NOT NULL DEFAULT '', row_data BLOB, row_table INTEGER REFERENCES reject_tables (id), attempts INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, tried_run INTEGER REFERENCES runs (id), sent_run INTEGER REFERENCES runs (id), uncertain INTEGER NOT NULL DEFAULT 0 CHECK (uncertain IN (0, 1)), resolved_run INTEGER REFERENCES runs (id), resolved_at INTEGER) STRICT;
 CREATE INDEX rejects_by_sync ON rejects (sync, id);
 CREATE INDEX rejects_by_run ON rejects (run, id);
 CREATE TABLE reject_ledgers (
     sync TEXT NOT NULL PRIMARY KEY,
     kept INTEGER NOT NULL
+, kept_bytes INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE reject_tables (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    document BLOB NOT NULL UNIQUE
+) STRICT;
+CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
+CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
+CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
+CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
+CREATE TABLE run_retries (
+    run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    table_name  TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    retried     INTEGER NOT NULL DEFAULT 0,
+    redelivered INTEGER NOT NULL DEFAULT 0,
+    rejected    INTEGER NOT NULL DEFAULT 0,
+    filtered    INTEGER NOT NULL DEFAULT 0,
+    uncertain   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run, table_name, destination)
 ) STRICT, WITHOUT ROWID;

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod holds;
 pub(crate) mod rejects;
+pub(crate) mod retries;
 pub(crate) mod runs;
 pub(crate) mod states;
 
@@ -21,7 +22,7 @@ use longshore_core::{
 };
 use longshore_state::{
     Acquisition, CheckpointCommit, Hold, Holder, NewReject, NewRun, NewTablePlan, PartitionId, PartitionProgress,
-    Promotion, RejectFilter, RunEnd, RunStatus, SentMark, StateStore, UnixMicros, hold::Liveness,
+    Promotion, RejectFilter, RunEnd, RunKind, RunStatus, SentMark, StateStore, UnixMicros, hold::Liveness,
 };
 
 pub(crate) const SYNC: &str = "shop";
@@ -111,6 +112,7 @@ pub(crate) async fn acquire_at(store: &dyn StateStore, pid: u32, now: UnixMicros
 pub(crate) fn new_run(run_id: &str, pid: u32) -> NewRun {
     NewRun {
         run_id: run_id.to_owned(),
+        kind: RunKind::Sync,
         again: None,
         configuration: "fingerprint".to_owned(),
         holder: process(pid),
@@ -172,6 +174,8 @@ pub(crate) fn commit(id: &str, from_revision: u64, rows: u64) -> CheckpointCommi
         },
         destinations: Arc::from(["batch".to_owned()]),
         rejects: Vec::new(),
+        rejected_table: None,
+        superseded: Vec::new(),
         sent_rows: None,
         at: NOW,
     }
@@ -192,6 +196,7 @@ pub(crate) fn reject(key: u64) -> NewReject {
         whole_row: false,
         sequence: 1,
         row: key,
+        ..NewReject::default()
     }
 }
 

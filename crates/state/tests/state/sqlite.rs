@@ -74,6 +74,21 @@ contract! { sqlite:
         rejects_are_listed_newest_first_and_page_after_page,
         rejects_are_filtered_and_counted_by_kind,
         the_ledger_drops_its_oldest_beyond_the_bound_and_says_so,
+        old_rejects_are_removed_and_pending_ones_counted,
+    }
+    retries {
+        a_kept_row_comes_back_with_its_table,
+        a_delivered_row_supersedes_the_older_rejects_of_its_identity_and_no_others,
+        a_commit_that_is_refused_supersedes_nothing,
+        a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_held_ones,
+        rows_that_were_tried_least_come_first_and_refused_columns_not_at_all,
+        what_became_of_rows_that_were_sent_again_is_stored_and_counted,
+        a_redelivered_row_supersedes_older_ones_and_a_column_stays_until_it_is_taken,
+        rows_that_were_sent_again_when_a_process_died_are_uncertain_where_a_repeat_leaves_a_trace,
+        a_replay_leaves_the_interrupted_run_alone_and_is_closed_when_its_process_died,
+        a_process_that_lost_its_hold_can_send_and_settle_nothing,
+        the_ledger_lets_go_of_what_is_dealt_with_first,
+        beyond_the_bound_of_bytes_the_oldest_rows_go_and_stay_named,
     }
 }
 

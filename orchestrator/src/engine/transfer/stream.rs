@@ -17,13 +17,14 @@ use longshore_core::{
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{CheckpointCommit, NewReject, ResentRows, SentMark, UnixMicros};
+use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, UnixMicros};
+use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use v1::{read_request, read_response, write_request, write_response};
 
-use super::{PartitionWork, RunContext, TableContext, tally::Tally};
+use super::{PartitionWork, RunContext, TableContext, tally::Tally, uncommitted::Uncommitted};
 use crate::{failure::Failure, plugin_host::Plugin};
 
 /// Batches of a partition that may be unacked: bounds the queue to a destination where batches are tiny.
@@ -53,8 +54,9 @@ pub(super) struct PartitionStream<'a> {
     source_requests: mpsc::Sender<v1::ReadRequest>,
     writers: Vec<Writer>,
     answers: SelectAll<BoxStream<'static, Answer>>,
-    /// Rejects of rows that no commit has passed yet.
-    rejects: Vec<NewReject>,
+    uncommitted: Uncommitted,
+    /// The table with this stream's columns, for whoever sends its rejected rows again; `None`: their values are left out.
+    rejected_table: Option<Arc<[u8]>>,
     last_commit: Instant,
     moved: Instant,
     tally: Tally,
@@ -116,7 +118,8 @@ impl<'a> PartitionStream<'a> {
             source_requests,
             writers: Vec::new(),
             answers: SelectAll::new(),
-            rejects: Vec::new(),
+            uncommitted: Uncommitted::new(&table.supersessions),
+            rejected_table: None,
             last_commit: now,
             moved: now,
             tally: Tally::new(&table.counters),
@@ -142,6 +145,8 @@ impl<'a> PartitionStream<'a> {
             }
             Err(status) => return Err(self.source_failed(&status).await),
         };
+        let keep_rows = self.context.keep_rejected_rows;
+        self.rejected_table = keep_rows.then(|| rejected_table(&self.table.table, &schema));
         let mut answers = Vec::new();
         for (index, destination) in self.table.destinations.iter().enumerate() {
             let open = v1::WriteOpen {
@@ -159,6 +164,7 @@ impl<'a> PartitionStream<'a> {
                 },
                 hold_uncertain: self.context.uncertain == Uncertain::Hold && !destination.redelivery_is_idempotent,
                 dry_run: self.context.dry_run.is_some(),
+                keep_rejected_rows: keep_rows,
             };
             let (requests, queue) = mpsc::channel(QUEUE);
             let message = v1::WriteRequest {
@@ -260,6 +266,7 @@ impl<'a> PartitionStream<'a> {
         !self.flow.source_done()
             && window_open
             && self.flow.unacked_bytes() < self.context.max_unacked_bytes
+            && !(self.uncommitted.is_heavy() && self.flow.commit_possible())
             && self.flow.unacked_batches() < MAX_UNACKED_BATCHES
     }
 
@@ -368,6 +375,7 @@ impl<'a> PartitionStream<'a> {
             Some(write_response::Response::Rejects(rejects)) => self.keep_rejects(index, rejects.rejects),
             Some(write_response::Response::Ack(ack)) => self.acked(index, ack),
             Some(write_response::Response::Resent(resent)) => self.resent(index, resent.rows).await,
+            Some(write_response::Response::Superseded(superseded)) => self.keep_superseded(index, superseded.rows),
             None => Err(Error::protocol("write_broken", "A destination sent an empty message").into()),
         }
     }
@@ -399,16 +407,23 @@ impl<'a> PartitionStream<'a> {
             if reject.whole_row {
                 self.writers[index].count_refused(reject.sequence);
             }
-            self.rejects.push(NewReject {
-                destination: destination.clone(),
-                key: reject.key,
-                rule: reject.rule,
-                column: reject.column,
-                reason: reject.reason,
-                whole_row: reject.whole_row,
-                sequence: reject.sequence,
-                row: reject.row,
-            });
+            let reject = new_reject(destination, reject, self.context.keep_rejected_rows);
+            self.uncommitted.reject(&self.table.supersessions, reject);
+        }
+        Ok(())
+    }
+
+    fn keep_superseded(&mut self, index: usize, rows: Vec<v1::SupersedingRow>) -> Result<(), Failure> {
+        let destination = &self.table.destination_names[index];
+        for row in rows {
+            if row.sequence == 0 || row.sequence > self.flow.last_sequence() || row.identity.is_empty() {
+                let message = format!(
+                    "The destination {destination} says that a row of batch {} supersedes others, which was not sent or has no identity",
+                    row.sequence
+                );
+                return Err(Error::protocol("superseded_misplaced", message).into());
+            }
+            self.uncommitted.supersede(&self.table.supersessions, destination, row);
         }
         Ok(())
     }
@@ -462,13 +477,10 @@ impl<'a> PartitionStream<'a> {
             return Ok(());
         };
         let sequence = commit.checkpoint.sequence;
-        let (mut passed, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.rejects)
-            .into_iter()
-            .partition(|reject| reject.sequence <= sequence);
-        self.rejects = later;
+        let mut passed = self.uncommitted.take_up_to(&self.table.supersessions, sequence);
         // Counted by kind, so that memory and disk do not grow with them.
         let found = match self.context.dry_run {
-            Some(_) => std::mem::take(&mut passed),
+            Some(_) => std::mem::take(&mut passed.rejects),
             None => Vec::new(),
         };
         let position = commit.checkpoint.position.clone();
@@ -481,18 +493,15 @@ impl<'a> PartitionStream<'a> {
                 from_revision: self.work.revision,
                 commit,
                 destinations: Arc::clone(&self.table.destination_names),
-                rejects: passed,
+                rejects: passed.rejects,
+                rejected_table: self.rejected_table.clone(),
+                superseded: passed.superseded,
                 sent_rows: None,
                 at: UnixMicros::now(),
             },
         );
         let committed = committed.await?;
-        if committed.dropped_rejects > 0 {
-            tracing::warn!(
-                dropped = committed.dropped_rejects,
-                "the ledger of rejects is full: its oldest entries were dropped"
-            );
-        }
+        warn_of_dropped(committed);
         self.work.revision = committed.revision;
         self.work.position = position;
         self.work.forwarded += forwarded;
@@ -580,6 +589,55 @@ impl Writer {
         self.refused.retain(|(batch, _)| *batch != sequence);
         refused
     }
+}
+
+/// The ledger is full.
+pub(in crate::engine) fn warn_of_dropped(committed: Committed) {
+    if committed.dropped_rejects > 0 {
+        tracing::warn!(
+            dropped = committed.dropped_rejects,
+            "the ledger of rejects is full: its oldest entries, which were pending, were dropped and can not be sent again"
+        );
+    }
+    if committed.dropped_rows > 0 {
+        tracing::warn!(
+            rows = committed.dropped_rows,
+            "the ledger of rejects keeps no more bytes: its oldest entries are still named, and their rows can not be sent again"
+        );
+    }
+}
+
+/// A reject as it is recorded. A row that nobody asked for is not.
+pub(in crate::engine) fn new_reject(destination: &str, reject: v1::Reject, keep_row: bool) -> NewReject {
+    NewReject {
+        destination: destination.to_owned(),
+        key: reject.key,
+        primary_key: reject.primary_key,
+        rule: reject.rule,
+        column: reject.column,
+        reason: reject.reason,
+        whole_row: reject.whole_row,
+        identity: reject.identity,
+        sequence: reject.sequence,
+        row: reject.row,
+        row_data: match keep_row {
+            true => reject.row_data.into(),
+            false => Vec::new(),
+        },
+        superseded: false,
+    }
+}
+
+/// A table as its rows come on a stream, without what changes from run to run: all rejects of the same columns share one.
+fn rejected_table(table: &v1::Table, schema: &bytes::Bytes) -> Arc<[u8]> {
+    let table = v1::Table {
+        arrow_schema: schema.clone(),
+        cursor_candidates: Vec::new(),
+        estimated_rows: None,
+        estimated_bytes: None,
+        ..table.clone()
+    };
+    table.encode_to_vec().into()
 }
 
 async fn explained(plugin: Plugin, error: Error) -> Failure {

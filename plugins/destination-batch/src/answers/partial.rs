@@ -98,6 +98,7 @@ fn reject(row: &Row, rule: &str, column: &str, reason: String, whole_row: bool) 
         column: column.to_owned(),
         reason,
         whole_row,
+        identity: row.identity().to_owned(),
     }
 }
 

@@ -47,6 +47,12 @@ impl EncodedBatch {
             + self.members.len() * size_of::<Member>()
     }
 
+    /// Row and custom id of each of its rows, in order.
+    pub(crate) fn custom_ids(&self) -> impl Iterator<Item = (u64, &str)> {
+        let id = |row: &EncodedRow| &self.ids[row.id.start as usize..row.id.end as usize];
+        self.rows.iter().map(move |row| (u64::from(row.row), id(row)))
+    }
+
     /// Its rows, in order.
     pub(crate) fn rows(self: &Arc<Self>) -> impl Iterator<Item = Row> + use<> {
         let batch = Arc::clone(self);
@@ -72,6 +78,14 @@ impl Row {
     pub(crate) fn custom_id(&self) -> &str {
         let Range { start, end } = self.encoded().id;
         &self.batch.ids[start as usize..end as usize]
+    }
+
+    /// What a later row of the profile replaces; empty for an event, which nothing replaces.
+    pub(crate) fn identity(&self) -> &str {
+        match self.target() {
+            Target::ProfileAttributes => self.custom_id(),
+            Target::ProfileEvents => "",
+        }
     }
 
     pub(crate) fn sequence(&self) -> u64 {

@@ -376,6 +376,11 @@ impl<'a> Encoder<'a> {
     }
 
     fn push_reject(&mut self, row: usize, key: String, column: &str, violation: Violation, whole_row: bool) {
+        // A row without a usable custom id replaces no profile; one of which a column is left out has such an id.
+        let identity = match self.plan.target {
+            Target::ProfileAttributes if !whole_row => key.clone(),
+            Target::ProfileAttributes | Target::ProfileEvents => String::new(),
+        };
         self.rejects.push(Reject {
             sequence: self.encoded.sequence,
             row: row as u64,
@@ -384,6 +389,7 @@ impl<'a> Encoder<'a> {
             column: column.to_owned(),
             reason: violation.reason,
             whole_row,
+            identity,
         });
     }
 }

@@ -42,6 +42,17 @@ pub(crate) struct HeldRow {
     pub(crate) answer: &'static str,
 }
 
+impl HeldRow {
+    /// The reject that names it.
+    pub(crate) fn reject(&self) -> Reject {
+        let reason = format!(
+            "Batch may have taken the event already ({}), so it was not sent again",
+            self.answer
+        );
+        Reject::held(self.sequence, self.row, reason)
+    }
+}
+
 impl Delivered {
     /// The rows that count as rejected, as (sequence, row): refused as a whole, or held.
     pub(crate) fn rejected_rows(&self) -> HashSet<(u64, u64)> {

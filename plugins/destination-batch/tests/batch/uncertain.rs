@@ -16,6 +16,7 @@ const EVENTS: i64 = 3_000;
 const HOLD: UncertainRows = UncertainRows {
     delivered_before: 0,
     hold: true,
+    leave_values_out: false,
 };
 
 /// Small requests, short waits, and so many attempts.
@@ -239,6 +240,7 @@ async fn survives(faults: Vec<FaultRule>, hold: bool) -> Result<(), TestCaseErro
     let uncertain = UncertainRows {
         delivered_before: 0,
         hold,
+        leave_values_out: false,
     };
     let (written, end) = written(&running, faults, &patient_but_for_stalls(), uncertain).await;
     prop_assert!(end.is_ok(), "{end:?}");

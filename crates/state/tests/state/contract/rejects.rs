@@ -1,6 +1,6 @@
 //! The ledger.
 
-use longshore_state::{RejectCount, reject::MAX_REJECTS_PER_SYNC};
+use longshore_state::{RejectCount, RejectStatus, Removed, reject::MAX_REJECTS_PER_SYNC};
 
 use super::*;
 
@@ -20,7 +20,8 @@ pub(crate) async fn rejects_are_listed_newest_first_and_page_after_page(backend:
     let page = store.list_rejects(&filter, 3).await.unwrap();
     let keys: Vec<_> = page.iter().map(|found| &*found.reject.key).collect();
     assert_eq!(keys, ["4", "3", "2"]);
-    assert_eq!(store.get_reject(page[0].id).await.unwrap().as_ref(), Some(&page[0]));
+    let one = store.get_reject(page[0].id).await.unwrap().unwrap();
+    assert_eq!((&one.reject, one.row_data.as_slice()), (&page[0], &[][..]));
     let newest = &page[0];
     assert_eq!(
         (&*newest.sync, &*newest.run_id, &*newest.table, &*newest.partition),
@@ -58,7 +59,7 @@ pub(crate) async fn rejects_are_filtered_and_counted_by_kind(backend: Backend) {
         sync: sync.map(ToOwned::to_owned),
         table: table.map(ToOwned::to_owned),
         run_id: run_id.map(ToOwned::to_owned),
-        before: None,
+        ..RejectFilter::default()
     };
     assert_eq!(
         store
@@ -68,10 +69,28 @@ pub(crate) async fn rejects_are_filtered_and_counted_by_kind(backend: Backend) {
             .len(),
         3
     );
+    let by_rule = RejectFilter {
+        rule: Some("event_too_old".to_owned()),
+        column: Some(String::new()),
+        status: Some(RejectStatus::Pending),
+        destination: Some("batch".to_owned()),
+        ..RejectFilter::default()
+    };
+    let found = store.list_rejects(&by_rule, 10).await.unwrap();
+    assert_eq!((found.len(), &*found[0].reject.key), (1, "1"));
+    let by_number = RejectFilter {
+        ids: Some(vec![found[0].id, i64::MAX]),
+        ..RejectFilter::default()
+    };
+    assert_eq!(store.list_rejects(&by_number, 10).await.unwrap(), found);
     for nothing in [
         of(Some("other"), None, None),
         of(None, Some("other"), None),
         of(None, None, Some("other")),
+        RejectFilter {
+            status: Some(RejectStatus::Superseded),
+            ..RejectFilter::default()
+        },
     ] {
         assert_eq!(store.list_rejects(&nothing, 10).await.unwrap(), []);
         assert_eq!(store.count_rejects(&nothing).await.unwrap(), []);
@@ -102,4 +121,25 @@ pub(crate) async fn the_ledger_drops_its_oldest_beyond_the_bound_and_says_so(bac
     let oldest = store.list_rejects(&everything, 10).await.unwrap();
     let keys: Vec<_> = oldest.iter().map(|found| &*found.reject.key).collect();
     assert_eq!(keys, ["10"], "the oldest went first");
+}
+
+pub(crate) async fn old_rejects_are_removed_and_pending_ones_counted(backend: Backend) {
+    let store = backend.open().await;
+    let hold = started(&*store).await;
+    store.commit_checkpoint(&hold, with_rejects(0, 0..3)).await.unwrap();
+    let mut newer = with_rejects(1, 3..5);
+    newer.at = later(100);
+    store.commit_checkpoint(&hold, newer).await.unwrap();
+    let removed = store.remove_rejects(&hold, later(50)).await.unwrap();
+    assert_eq!((removed.pending, removed.resolved), (3, 0));
+    let left = store.list_rejects(&RejectFilter::default(), 10).await.unwrap();
+    assert_eq!(left.len(), 2);
+    let run = store.get_run(RUN).await.unwrap().unwrap().run;
+    assert_eq!((run.rejects, run.dropped_rejects), (5, 3));
+    assert_eq!(
+        store.remove_rejects(&hold, later(50)).await.unwrap(),
+        Removed::default()
+    );
+    store.release(&hold).await.unwrap();
+    assert_eq!(code(store.remove_rejects(&hold, later(500)).await), "run_lost");
 }

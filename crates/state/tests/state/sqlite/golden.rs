@@ -1,17 +1,18 @@
 //! The stored form: a change of it is a new version, never an accident.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use longshore_core::{CursorValue, Error};
 use longshore_state::{
-    CursorReplacement, Promotion, RejectFilter, RunEnd, RunStatus, StateStore as _, sqlite::SqliteStore,
+    CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus, StateStore as _,
+    sqlite::SqliteStore,
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
 use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later};
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "holds",
     "states",
     "runs",
@@ -19,6 +20,8 @@ const TABLES: [&str; 9] = [
     "run_tables",
     "partitions",
     "partition_destinations",
+    "run_retries",
+    "reject_tables",
     "rejects",
     "reject_ledgers",
 ];
@@ -28,7 +31,8 @@ async fn write_everything(path: &Path) {
     let store = SqliteStore::open(path).await.unwrap();
     let hold = contract::started(&store).await;
     let mut first = contract::last(contract::commit("a", 0, 10));
-    first.rejects = vec![contract::reject(1)];
+    first.rejects = vec![contract::reject(1), kept_reject()];
+    first.rejected_table = Some(Arc::from(&b"table"[..]));
     first.commit.checkpoint.fingerprints.insert(0x0102_0304_0506_0708);
     store.commit_checkpoint(&hold, first).await.unwrap();
     let second = contract::last(contract::commit("b", 0, 10));
@@ -50,6 +54,18 @@ async fn write_everything(path: &Path) {
     unfinished.sent_rows = Some(9);
     unfinished.commit.checkpoint.fingerprints.insert(9);
     store.commit_checkpoint(&hold, unfinished).await.unwrap();
+    let retried = store.list_rejects(&RejectFilter::default(), 1).await.unwrap()[0].id;
+    let mark = RetryMark {
+        run_id: NEXT_RUN.to_owned(),
+        ids: vec![retried],
+        appends: true,
+        at: NOW,
+    };
+    store.mark_retry(&hold, mark).await.unwrap();
+    store
+        .record_retry_resent(&hold, NEXT_RUN, "events", "batch", 2)
+        .await
+        .unwrap();
     let failed = RunEnd {
         error: Some(Error::source("gone", "The table is gone").with_remedy("Look")),
         ..contract::end(NEXT_RUN, RunStatus::Failed)
@@ -65,6 +81,16 @@ async fn write_everything(path: &Path) {
         at: NOW,
     };
     store.set_state(replacement).await.unwrap();
+}
+
+fn kept_reject() -> NewReject {
+    NewReject {
+        identity: "ada".to_owned(),
+        primary_key: "id = 2".to_owned(),
+        row_data: b"row".to_vec(),
+        whole_row: true,
+        ..contract::reject(2)
+    }
 }
 
 fn schema(connection: &Connection) -> String {
@@ -134,25 +160,34 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_2_is_written_as_it_always_was() {
+async fn version_3_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v2.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v3.sql");
 }
 
 #[tokio::test]
 async fn a_file_of_version_1_is_read_and_gone_on_with() {
-    read_and_gone_on_with(include_str!("../../golden/state-v1.sql")).await;
+    read_and_gone_on_with(include_str!("../../golden/state-v1.sql"), 6).await;
 }
 
 #[tokio::test]
 async fn a_file_of_version_2_is_read_and_gone_on_with() {
-    read_and_gone_on_with(include_str!("../../golden/state-v2.sql")).await;
+    read_and_gone_on_with(include_str!("../../golden/state-v2.sql"), 6).await;
 }
 
-async fn read_and_gone_on_with(dump: &str) {
+#[tokio::test]
+async fn a_file_of_version_3_is_read_and_gone_on_with() {
+    let (_root, store) = read_and_gone_on_with(include_str!("../../golden/state-v3.sql"), 9).await;
+    let retried = &store.list_rejects(&RejectFilter::default(), 1).await.unwrap()[0];
+    assert_eq!((retried.attempts, retried.uncertain, retried.row_kept), (1, true, true));
+    let run = store.get_run(NEXT_RUN).await.unwrap().unwrap();
+    assert_eq!(run.retries[0].uncertain, 3, "two were announced, one was on its way");
+}
+
+async fn read_and_gone_on_with(dump: &str, uncertain: u64) -> (TempDir, SqliteStore) {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     Connection::open(&path).unwrap().execute_batch(dump).unwrap();
@@ -161,7 +196,7 @@ async fn read_and_gone_on_with(dump: &str) {
     let state = store.get_state(SYNC, "events").await.unwrap().unwrap();
     assert_eq!((state.revision, state.state().unwrap()), (1, contract::state(42)));
     let rejects = store.list_rejects(&RejectFilter::default(), 10).await.unwrap();
-    assert_eq!(rejects[0].reject, contract::reject(1));
+    assert_eq!(rejects.last().unwrap().reject, contract::reject(1));
     let completed = store.get_run(RUN).await.unwrap().unwrap();
     assert_eq!(completed.run.status, RunStatus::CompletedWithRejects);
     assert_eq!(completed.tables[0].forwarded(), 20);
@@ -169,7 +204,7 @@ async fn read_and_gone_on_with(dump: &str) {
     let interrupted = store.interrupted_run(SYNC).await.unwrap().unwrap();
     assert_eq!(
         (&*interrupted.run.run_id, interrupted.run.uncertain_rows),
-        (NEXT_RUN, 6)
+        (NEXT_RUN, uncertain)
     );
     assert_eq!(interrupted.run.error.unwrap().code, "gone");
     let partition = &interrupted.tables[0].partitions[0];
@@ -182,4 +217,5 @@ async fn read_and_gone_on_with(dump: &str) {
     let mut next = contract::last(contract::commit("a", 1, 3));
     next.partition.run_id = NEXT_RUN.into();
     store.commit_checkpoint(&hold, next).await.unwrap();
+    (root, store)
 }

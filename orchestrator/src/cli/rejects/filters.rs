@@ -1,0 +1,76 @@
+//! Which rejects a command means.
+
+use clap::Args;
+use longshore_core::Error;
+use longshore_state::{RejectFilter, RejectStatus, StateStore};
+
+use crate::cli::runs::{require_sync, run_called};
+
+#[derive(Args, Clone, Default)]
+pub(super) struct Filters {
+    /// Of this sync only.
+    #[arg(long)]
+    pub(super) sync: Option<String>,
+    /// Of this table only.
+    #[arg(long)]
+    table: Option<String>,
+    /// Refused by this destination only.
+    #[arg(long)]
+    destination: Option<String>,
+    /// Recorded by this run only: its id, or `last`.
+    #[arg(long)]
+    run: Option<String>,
+    /// Under this rule only.
+    #[arg(long)]
+    rule: Option<String>,
+    /// About this column only.
+    #[arg(long)]
+    column: Option<String>,
+    /// Only those that stand there: pending, redelivered, superseded or filtered.
+    #[arg(long)]
+    status: Option<RejectStatus>,
+}
+
+impl Filters {
+    /// As the store takes them.
+    ///
+    /// # Errors
+    /// `sync_unknown`, `run_unknown`: an empty answer would look like one.
+    pub(super) async fn resolve(&self, store: &dyn StateStore) -> Result<RejectFilter, Error> {
+        let run_id = match &self.run {
+            Some(run) => Some(run_called(store, run).await?.run.run_id),
+            None => None,
+        };
+        if let Some(sync) = &self.sync {
+            require_sync(store, sync).await?;
+        }
+        Ok(RejectFilter {
+            sync: self.sync.clone(),
+            table: self.table.clone(),
+            destination: self.destination.clone(),
+            run_id,
+            rule: self.rule.clone(),
+            column: self.column.clone(),
+            status: self.status,
+            ..RejectFilter::default()
+        })
+    }
+
+    /// Whether anything is restricted.
+    pub(super) fn is_empty(&self) -> bool {
+        let restricted = [
+            &self.sync,
+            &self.table,
+            &self.destination,
+            &self.run,
+            &self.rule,
+            &self.column,
+        ];
+        restricted.into_iter().all(Option::is_none) && self.status.is_none()
+    }
+
+    /// Whether they mean rejects that something has come of already.
+    pub(super) fn means_resolved(&self) -> bool {
+        self.status.is_some_and(|status| status != RejectStatus::Pending)
+    }
+}

@@ -1,0 +1,172 @@
+//! A reject as it is printed.
+
+use longshore_row_json::StoredRow;
+use longshore_state::{Reject, RejectStatus};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{cli::output::Columns, moment::shown};
+
+#[derive(Serialize)]
+pub(super) struct ShownReject {
+    id: i64,
+    sync: String,
+    run_id: String,
+    table: String,
+    partition: String,
+    destination: String,
+    key: String,
+    primary_key: String,
+    rule: String,
+    column: String,
+    reason: String,
+    whole_row: bool,
+    at: String,
+    status: RejectStatus,
+    attempts: u32,
+    tried_at: Option<String>,
+    uncertain: bool,
+    resolved_run: Option<String>,
+    resolved_at: Option<String>,
+    row_kept: bool,
+    /// Absent in lists; null where it is not kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<Option<Map<String, Value>>>,
+}
+
+pub(super) fn list_in_words(rejects: &[ShownReject]) -> String {
+    let mut columns = Columns::new(&["ID", "AT", "TABLE", "KEY", "COLUMN", "RULE", "STATUS", "REASON"]);
+    for reject in rejects {
+        columns.row(vec![
+            reject.id.to_string(),
+            reject.at.clone(),
+            reject.table.clone(),
+            reject.key_in_words(),
+            reject.column_in_words(),
+            reject.rule.clone(),
+            reject.status_in_words(),
+            reject.reason.clone(),
+        ]);
+    }
+    columns.render("no rejects")
+}
+
+impl ShownReject {
+    /// With its row, where that is kept.
+    pub(super) fn with_row(reject: Reject, row: Option<&StoredRow>) -> Self {
+        Self {
+            row: Some(row.map(StoredRow::to_json)),
+            ..Self::from(reject)
+        }
+    }
+
+    fn key_in_words(&self) -> String {
+        match self.primary_key.as_str() {
+            "" => self.key.clone(),
+            primary_key => format!("{} ({primary_key})", self.key),
+        }
+    }
+
+    fn column_in_words(&self) -> String {
+        match (self.whole_row, self.column.as_str()) {
+            (true, "") => "(row)".to_owned(),
+            (true, column) => format!("{column} (row)"),
+            (false, column) => column.to_owned(),
+        }
+    }
+
+    fn status_in_words(&self) -> String {
+        let uncertain = self.uncertain && self.status == RejectStatus::Pending;
+        match uncertain {
+            true => format!("{}, uncertain", self.status),
+            false => self.status.to_string(),
+        }
+    }
+
+    /// `row`: its columns with their values.
+    pub(super) fn in_words(&self, row: Option<&[(String, String)]>) -> String {
+        let fate = if self.whole_row {
+            "the row was not delivered"
+        } else {
+            "the rest of the row was delivered"
+        };
+        let mut text = format!("reject {}: {} ({fate})\n", self.id, self.rule);
+        let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
+        line("reason", &self.reason);
+        line("rule", &self.rule);
+        line("key", &self.key_in_words());
+        line("column", &self.column_in_words());
+        line("table", &format!("{} of sync {}", self.table, self.sync));
+        line("destination", &self.destination);
+        line("run", &format!("{}, partition {}", self.run_id, self.partition));
+        line("recorded", &self.at);
+        let status = match (&self.resolved_run, &self.resolved_at) {
+            (Some(run), Some(at)) => format!("{} by run {run} at {at}", self.status),
+            _ => self.status_in_words(),
+        };
+        line("status", &status);
+        if let Some(tried_at) = &self.tried_at {
+            line("sent again", &format!("{} times, last at {tried_at}", self.attempts));
+        }
+        if self.uncertain && self.status == RejectStatus::Pending {
+            line("", "it was sent again when something broke, and may be there already");
+        }
+        match row {
+            Some(columns) => {
+                line("row", "");
+                let width = columns.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+                for (name, value) in columns {
+                    text.push_str(&format!("    {name:<width$}  {value}\n"));
+                }
+            }
+            None if self.status == RejectStatus::Pending => line("row", "not kept, so that it can not be sent again"),
+            None => line("row", "not kept any longer"),
+        }
+        text
+    }
+}
+
+impl From<Reject> for ShownReject {
+    fn from(stored: Reject) -> Self {
+        let Reject {
+            id,
+            sync,
+            run_id,
+            table,
+            partition,
+            at,
+            status,
+            attempts,
+            tried_at,
+            uncertain,
+            resolved_run,
+            resolved_at,
+            row_kept,
+            row_table: _,
+            reject,
+        } = stored;
+        Self {
+            id,
+            sync,
+            run_id,
+            table,
+            partition,
+            destination: reject.destination,
+            key: reject.key,
+            primary_key: reject.primary_key,
+            rule: reject.rule,
+            column: reject.column,
+            reason: reject.reason,
+            whole_row: reject.whole_row,
+            at: shown(at),
+            status,
+            attempts,
+            tried_at: tried_at.map(shown),
+            uncertain,
+            resolved_run,
+            resolved_at: resolved_at.map(shown),
+            row_kept,
+            row: None,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The ledger of rejects: rows that were refused are kept, tried again, superseded, mended and sent again.
+
+mod interrupted;
+mod mending;
+mod retrying;
+mod scene;
+mod superseding;
