@@ -66,4 +66,8 @@ impl destination_server::Destination for Taker {
     async fn preview(&self, _: Request<v1::PreviewRequest>) -> Result<Response<v1::PreviewResponse>, Status> {
         Err(Status::unimplemented("there are no tables"))
     }
+
+    async fn estimate(&self, _: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
+        Err(Status::unimplemented("there are no tables"))
+    }
 }

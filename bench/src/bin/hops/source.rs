@@ -36,6 +36,10 @@ impl source_server::Source for Sender {
         Err(Status::unimplemented("there are no tables"))
     }
 
+    async fn count_rows(&self, _: Request<v1::CountRowsRequest>) -> Result<Response<v1::CountRowsResponse>, Status> {
+        Err(Status::unimplemented("there are no tables"))
+    }
+
     async fn read(&self, _: Request<Streaming<v1::ReadRequest>>) -> Result<Response<Self::ReadStream>, Status> {
         let Load { bytes, message_bytes } = self.load;
         let length = usize::try_from(message_bytes).map_err(|_| Status::invalid_argument("messages are too large"))?;
