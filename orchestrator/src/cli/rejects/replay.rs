@@ -49,6 +49,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         store,
         configuration: &configuration,
         holder: context.holder(),
+        // What is old is said of rows that are read; these were.
+        announce: &|_| {},
+        dry_run: None,
         cancel: context.cancel.clone(),
     };
     let mut exit = Exit::Done;
