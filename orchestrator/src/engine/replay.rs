@@ -274,6 +274,7 @@ async fn prepare(
         let request = v1::PrepareRequest {
             run_id: context.run_id.to_string(),
             tables: asked,
+            dry_run: false,
         };
         let answers = match plugin.destination().prepare(request).await {
             Ok(response) => response.into_inner().tables,

@@ -50,6 +50,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         configuration: &configuration,
         holder: context.holder(),
         cancel: context.cancel.clone(),
+        announce: &|text| context.output.note(text),
+        dry_run: None,
     };
     let mut exit = Exit::Done;
     for (source, replay) in replays {

@@ -123,6 +123,7 @@ impl<'a> Answers<'a> {
             uncertain_rows: 0,
             hold_uncertain: hold,
             keep_rejected_rows: self.context.keep_rejected_rows,
+            dry_run: false,
         };
         let batches = rows.iter().zip(1..).map(|(row, sequence)| {
             Request::Batch(v1::RecordBatch {
