@@ -53,6 +53,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         announce: &|_| {},
         dry_run: None,
         cancel: context.cancel.clone(),
+        announce: &|text| context.output.note(text),
+        dry_run: None,
     };
     let mut exit = Exit::Done;
     for (source, replay) in replays {
