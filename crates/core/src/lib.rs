@@ -11,7 +11,7 @@
 //! | [`fencing`] | who may move what is stored |
 //! | [`range`] | a stretch of cursor values to be read again |
 //! | [`state`] | the stored state of a table, its versioned document, its promotion at the end of a run |
-//! | [`fingerprints`] | the bounded set of rows that a later run may see again |
+//! | [`fingerprints`] | the bounded memory of rows that a later run may see again: each by itself, or a sketch of them |
 //! | [`partition`] | when a checkpoint may be committed, when a partition is done |
 //! | [`balance`] | the conservation law of a run |
 //! | [`retry`] | how long to wait before trying again, and when to stop |

@@ -4,7 +4,7 @@ use longshore_core::{
     balance::{DestinationCounts, SourceCounts},
     cursor::{CursorValue, Sign, TimeUnit, Timestamp},
     error::{Error, Result},
-    fingerprints::Fingerprints,
+    fingerprints::{Fingerprints, Multiset, PackedFingerprints},
     partition::Checkpoint,
     range::CursorRange,
     state::TableState,
@@ -115,12 +115,17 @@ impl TryFrom<v1::CursorRange> for CursorRange {
 
 impl From<TableState> for v1::TableState {
     fn from(state: TableState) -> Self {
+        let packed = state.fingerprints.to_packed();
         Self {
             cursor_column: state.cursor_column,
             cursor: state.cursor.map(Into::into),
             source_state: state.source_state,
-            fingerprints: state.fingerprints.to_packed().into(),
-            fingerprints_overflowed: state.fingerprints.overflowed(),
+            fingerprints_overflowed: not_all_exact(&packed),
+            fingerprints_forgotten: packed.overflowed,
+            fingerprints: packed.exact.into(),
+            fingerprint_sketch: packed.sketch.into(),
+            fingerprints_ahead: packed.ahead.into(),
+            awaited_fingerprints: state.awaited.to_counted().into(),
         }
     }
 }
@@ -133,19 +138,33 @@ impl TryFrom<v1::TableState> for TableState {
             cursor_column: state.cursor_column,
             cursor: state.cursor.map(TryInto::try_into).transpose()?,
             source_state: state.source_state,
-            fingerprints: fingerprints(&state.fingerprints, state.fingerprints_overflowed)?,
+            awaited: Multiset::from_counted(&state.awaited_fingerprints).ok_or_else(broken_fingerprints)?,
+            fingerprints: fingerprints(PackedFingerprints {
+                overflowed: forgotten(
+                    &state.fingerprint_sketch,
+                    state.fingerprints_overflowed,
+                    state.fingerprints_forgotten,
+                ),
+                exact: state.fingerprints.into(),
+                ahead: state.fingerprints_ahead.into(),
+                sketch: state.fingerprint_sketch.into(),
+            })?,
         })
     }
 }
 
 impl From<Checkpoint> for v1::Checkpoint {
     fn from(checkpoint: Checkpoint) -> Self {
+        let packed = checkpoint.fingerprints.to_packed();
         Self {
             sequence: checkpoint.sequence,
             position: checkpoint.position.into(),
             cursor: checkpoint.cursor.map(Into::into),
-            fingerprints: checkpoint.fingerprints.to_packed().into(),
-            fingerprints_overflowed: checkpoint.fingerprints.overflowed(),
+            fingerprints_overflowed: not_all_exact(&packed),
+            fingerprints_forgotten: packed.overflowed,
+            fingerprints: packed.exact.into(),
+            fingerprint_sketch: packed.sketch.into(),
+            fingerprints_ahead: packed.ahead.into(),
             counts: Some(v1::ReadCounts {
                 read: checkpoint.counts.read,
                 emitted: checkpoint.counts.emitted,
@@ -165,7 +184,16 @@ impl TryFrom<v1::Checkpoint> for Checkpoint {
             sequence: checkpoint.sequence,
             position: checkpoint.position.into(),
             cursor: checkpoint.cursor.map(TryInto::try_into).transpose()?,
-            fingerprints: fingerprints(&checkpoint.fingerprints, checkpoint.fingerprints_overflowed)?,
+            fingerprints: fingerprints(PackedFingerprints {
+                overflowed: forgotten(
+                    &checkpoint.fingerprint_sketch,
+                    checkpoint.fingerprints_overflowed,
+                    checkpoint.fingerprints_forgotten,
+                ),
+                exact: checkpoint.fingerprints.into(),
+                ahead: checkpoint.fingerprints_ahead.into(),
+                sketch: checkpoint.fingerprint_sketch.into(),
+            })?,
             counts: SourceCounts {
                 read: counts.read,
                 emitted: counts.emitted,
@@ -186,13 +214,22 @@ impl From<v1::Ack> for DestinationCounts {
     }
 }
 
-fn fingerprints(packed: &[u8], overflowed: bool) -> Result<Fingerprints> {
-    Fingerprints::from_packed(packed, overflowed).ok_or_else(|| {
-        Error::protocol(
-            "fingerprints_broken",
-            "Fingerprints on the wire are not a whole number of 8-byte values",
-        )
-    })
+fn fingerprints(packed: PackedFingerprints) -> Result<Fingerprints> {
+    Fingerprints::from_packed(&packed).map_err(|error| broken_fingerprints().with_cause(&error))
+}
+
+/// What is said to a peer that knows no sketch.
+fn not_all_exact(packed: &PackedFingerprints) -> bool {
+    packed.overflowed || !packed.sketch.is_empty()
+}
+
+/// What a peer means, whether or not it knows sketches.
+fn forgotten(sketch: &[u8], overflowed: bool, forgotten: bool) -> bool {
+    if sketch.is_empty() { overflowed } else { forgotten }
+}
+
+fn broken_fingerprints() -> Error {
+    Error::protocol("fingerprints_broken", "Fingerprints on the wire can not be read")
 }
 
 #[cfg(test)]
@@ -224,6 +261,63 @@ mod tests {
             CursorValue::Infinity(Sign::Positive),
         ] {
             assert_eq!(CursorValue::try_from(v1::CursorValue::from(value.clone())), Ok(value));
+        }
+    }
+
+    fn fingerprints_of(behind: u64, ahead: u64) -> Fingerprints {
+        let mut fingerprints = Fingerprints::default();
+        (0..behind).for_each(|hash| fingerprints.insert(hash));
+        (0..ahead).for_each(|hash| fingerprints.insert_ahead(hash));
+        fingerprints
+    }
+
+    #[test]
+    fn fingerprints_cross_the_wire_however_they_are_kept() {
+        for (behind, ahead) in [(0, 0), (3, 2), (5_000, 2), (5_000, 5_000), (0, 5_000)] {
+            let fingerprints = fingerprints_of(behind, ahead);
+            let checkpoint = Checkpoint {
+                fingerprints: fingerprints.clone(),
+                ..Checkpoint::default()
+            };
+            let wire = v1::Checkpoint::from(checkpoint.clone());
+            assert_eq!(
+                wire.fingerprints_overflowed,
+                behind + ahead > 4_096,
+                "who knows no sketch hears that rows are missing"
+            );
+            assert_eq!(Checkpoint::try_from(wire), Ok(checkpoint));
+            let state = TableState {
+                fingerprints,
+                awaited: [7, 7, 8].into_iter().collect(),
+                ..TableState::default()
+            };
+            assert_eq!(TableState::try_from(v1::TableState::from(state.clone())), Ok(state));
+        }
+    }
+
+    #[test]
+    fn broken_fingerprints_are_refused() {
+        let torn = bytes::Bytes::from_static(&[1; 9]);
+        let states = [
+            v1::TableState {
+                fingerprints: torn.clone(),
+                ..v1::TableState::default()
+            },
+            v1::TableState {
+                fingerprint_sketch: torn.clone(),
+                ..v1::TableState::default()
+            },
+            v1::TableState {
+                fingerprints_ahead: torn.clone(),
+                ..v1::TableState::default()
+            },
+            v1::TableState {
+                awaited_fingerprints: torn,
+                ..v1::TableState::default()
+            },
+        ];
+        for state in states {
+            assert_eq!(TableState::try_from(state).unwrap_err().code, "fingerprints_broken");
         }
     }
 

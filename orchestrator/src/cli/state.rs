@@ -90,6 +90,8 @@ struct ShownState {
     source_state: serde_json::Value,
     /// Delivered rows that the next run recognises.
     fingerprints: usize,
+    /// They are too many to be kept one by one: the next run counts what is there, and tells from a sketch of them what is new.
+    fingerprints_sketched: bool,
     fingerprints_overflowed: bool,
     revision: u64,
     bytes: usize,
@@ -328,6 +330,7 @@ impl ShownState {
             source_state: serde_json::from_str(&state.source_state)
                 .unwrap_or(serde_json::Value::String(state.source_state)),
             fingerprints: state.fingerprints.len(),
+            fingerprints_sketched: state.fingerprints.sketch().is_some(),
             fingerprints_overflowed: state.fingerprints.overflowed(),
             revision: stored.revision,
             bytes: stored.document.len(),
@@ -337,10 +340,10 @@ impl ShownState {
     }
 
     fn in_words(&self) -> String {
-        let fingerprints = if self.fingerprints_overflowed {
-            " (more than fit: some rows may be delivered twice)"
-        } else {
-            ""
+        let fingerprints = match (self.fingerprints_overflowed, self.fingerprints_sketched) {
+            (true, _) => " (more than fit: some rows may be delivered twice)",
+            (false, true) => " (as a sketch)",
+            (false, false) => "",
         };
         let by = self
             .run_id

@@ -1,7 +1,7 @@
 //! One attempt of a run: its steps in their order, and what happens at their end.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -133,12 +133,17 @@ impl Engine<'_> {
         };
         tokio::select! {
             done = work => match done {
+        let concurrency = usize::from(source.spec.concurrency);
+        let moved = tokio::select! {
+            moved = move_planned(Arc::clone(&context), session, planned, prepared, concurrency) => match moved {
                 // Who lost the sync must not claim that the user stopped it.
                 Err(Failure::Cancelled) if held.lost.is_cancelled() => Err(held.loss().into()),
                 done => done,
             },
             () = follow => Err(Failure::Cancelled),
-        }
+        };
+        run.warnings.extend(context.take_warnings());
+        moved
     }
 
     fn run_context(&self, task: &Task<'_>, session: &Session, run_id: &Arc<str>) -> RunContext {
@@ -159,6 +164,7 @@ impl Engine<'_> {
             progress: task.progress.clone(),
             cancel: task.held.lost.child_token(),
             dry_run: self.dry_run.clone(),
+            warnings: Mutex::default(),
         }
     }
 

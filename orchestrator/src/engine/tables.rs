@@ -200,6 +200,14 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         from_revision: planned.state_revision,
         state: state.promoted(progress.partitions.iter().map(|partition| &partition.fingerprints)),
     });
+    if promotion
+        .as_ref()
+        .is_some_and(|promotion| promotion.state.fingerprints.overflowed())
+    {
+        context.warn(format!(
+            "More rows of {name} than can be remembered lie ahead of its cursor, with a date in the future: the next run delivers some of them again."
+        ));
+    }
     context
         .store
         .promote_table(&context.hold, &context.run_id, name, promotion, UnixMicros::now())

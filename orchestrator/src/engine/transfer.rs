@@ -4,7 +4,7 @@ mod stream;
 mod tally;
 mod uncommitted;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, Mutex, PoisonError, atomic::Ordering};
 
 use longshore_config::{MaxRejects, Uncertain};
 use longshore_core::{Error, Scope, retry::RetryPolicy};
@@ -45,6 +45,8 @@ pub(super) struct RunContext {
     pub(super) cancel: CancellationToken,
     /// Nothing is sent, and nothing is stored that outlives the command.
     pub(super) dry_run: Option<DryRun>,
+    /// What the user should know of the tables that are complete.
+    pub(super) warnings: Mutex<Vec<String>>,
 }
 
 /// What all partitions of a table share.
@@ -81,6 +83,19 @@ pub(super) struct PartitionWork {
 }
 
 impl RunContext {
+    /// Something the user should know; shown with the run.
+    pub(super) fn warn(&self, warning: String) {
+        self.warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(warning);
+    }
+
+    /// What was said with [`Self::warn`].
+    pub(super) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Whether a run that is going on has more rejects than the user allows. A dry run notes the place and goes on.
     pub(super) fn check_rejects_so_far(&self, table: &str) -> Result<(), Failure> {
         let (read, rejected) = self.progress.totals();

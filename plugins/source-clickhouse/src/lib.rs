@@ -6,12 +6,14 @@ mod column_type;
 mod connection;
 mod count;
 mod errors;
+mod fingerprint;
 mod names;
 mod plan;
 mod position;
 mod predicate;
 mod probe;
 mod read;
+mod recount;
 mod representation;
 mod run;
 mod source_state;
@@ -25,7 +27,7 @@ mod work;
 use std::{collections::HashMap, sync::Arc};
 
 use longshore_sdk::{
-    incremental::{ReadOptions, delivered_before},
+    incremental::{KnownRows, ReadOptions},
     prelude::*,
     source::OpenRuns,
 };
@@ -127,7 +129,7 @@ impl Source for ClickHouse {
                 selected,
                 schema,
                 filter,
-                seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
+                known: KnownRows::of(selection.state.as_ref(), &plan, SourceState::of)?,
                 invalid_utf8: self.spec.invalid_utf8,
                 partitions: plan.partitions.clone(),
             };

@@ -1,25 +1,24 @@
 //! Reads a partition: the rows of one query, with checkpoints where a reader can resume.
 
-use std::{cell::OnceCell, ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc};
 
 use longshore_sdk::{
     arrow::{
         array::{ArrayRef, AsArray as _, BooleanArray, RecordBatch},
         compute::filter_record_batch,
-        datatypes::UInt8Type,
-        row::{RowConverter, Rows, SortField},
+        datatypes::{SchemaRef, UInt8Type},
     },
     core::Position,
-    incremental::{SeenRows, read_descriptor},
+    incremental::{RowMarks, SeenRows, read_descriptor},
     prelude::*,
 };
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     connection::Connector,
+    fingerprint::Fingerprinter,
     position::value_at,
     run::{Run, RunTable},
-    statement::{Order, Reading, Request, reading},
+    statement::{Marks, Order, Reading, Request, reading},
     stream::ArrowStream,
     text::{TextReader, Unfit},
     work::Work,
@@ -37,13 +36,13 @@ pub(crate) async fn read(
     output.start(Arc::clone(&table.schema)).await?;
     let work: Work = read_descriptor(&partition.partition.descriptor)?;
     let resume_from = partition.resume_from.as_deref().map(Position::from_bytes).transpose()?;
-    let baseline = if let Work::Ordered(ordered) = &work {
+    let seen = if let Work::Ordered(ordered) = &work {
         if resume_from.is_none() {
             output.filtered(ordered.skipped_nulls);
         }
-        ordered.baseline
+        table.known.rows(ordered.known_to.is_some(), ordered.baseline)
     } else {
-        false
+        SeenRows::default()
     };
     let request = Request {
         server: &run.server,
@@ -66,7 +65,7 @@ pub(crate) async fn read(
         .arrow(&run.server, &reading.statement, Some(&query.id), &doing)
         .map_err(scoped)?;
     let stream = ArrowStream::begin(cursor, doing).await.map_err(scoped)?;
-    let reader = Reader::new(table, &partition.table, reading, baseline);
+    let reader = Reader::new(table, &partition.table, reading, seen);
     reader.copy(stream, output).await.map_err(scoped)?;
     query.finish();
     Ok(())
@@ -77,13 +76,10 @@ struct Reader<'a> {
     table: &'a RunTable,
     name: &'a str,
     order: Option<Order>,
-    again: Option<usize>,
-    unsettled: Option<usize>,
+    marks: Marks,
     seen: SeenRows,
     text: TextReader,
-    /// Rows in a form whose bytes are equal when the rows are, made with the first rows; `None` in it where a column has no such form: its rows are never
-    /// taken for known.
-    converter: OnceCell<Option<RowConverter>>,
+    fingerprinter: Fingerprinter,
     /// Rows fetched so far.
     rows: u64,
     /// The position of the last row that was sent.
@@ -93,20 +89,15 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(table: &'a RunTable, name: &'a str, reading: Reading, baseline: bool) -> Self {
+    fn new(table: &'a RunTable, name: &'a str, reading: Reading, seen: SeenRows) -> Self {
         Self {
             table,
             name,
-            seen: if reading.order.is_some() {
-                SeenRows::new(table.seen.clone(), baseline)
-            } else {
-                SeenRows::default()
-            },
+            seen,
             order: reading.order,
-            again: reading.again,
-            unsettled: reading.unsettled,
+            marks: reading.marks,
             text: TextReader::new(table.invalid_utf8),
-            converter: OnceCell::new(),
+            fingerprinter: Fingerprinter::new(reading.identity),
             rows: 0,
             last: None,
             checkpoint_due: false,
@@ -177,26 +168,11 @@ impl<'a> Reader<'a> {
 
     /// The rows in the form that they are delivered in.
     fn delivered(&mut self, sent: &RecordBatch) -> Result<RecordBatch> {
-        let mut columns = Vec::with_capacity(self.table.selected.len());
-        let table = self.table;
-        for (index, field) in table.schema.fields().iter().enumerate() {
-            let values = sent.columns().get(index).ok_or_else(|| self.changed(field.name()))?;
-            let values = self
-                .text
-                .delivered(values, field.data_type())
-                .map_err(|unfit| match unfit {
-                    Unfit::NotUtf8 { row } => self.not_utf8(field.name(), sent, row),
-                    Unfit::OtherType => self.changed(field.name()),
-                })?;
-            columns.push(values);
+        match delivered(&mut self.text, &self.table.schema, sent)? {
+            Ok(batch) => Ok(batch),
+            Err((column, Unfit::NotUtf8 { row })) => Err(self.not_utf8(column, sent, row)),
+            Err((column, Unfit::OtherType)) => Err(self.changed(column)),
         }
-        RecordBatch::try_new(Arc::clone(&self.table.schema), columns).map_err(|error| {
-            Error::internal(
-                "batch_malformed",
-                format!("The rows of table {} do not fit its columns", self.name),
-            )
-            .with_cause(&error)
-        })
     }
 
     /// Sends those of the rows that are new.
@@ -217,22 +193,29 @@ impl<'a> Reader<'a> {
                 flags.is_some_and(|flags| flags.value(row) != 0)
             }
         };
-        let (is_again, is_unsettled) = (flagged(self.again), flagged(self.unsettled));
-        let plain = |row: usize| !is_again(row) && !is_unsettled(row);
+        let [again, ahead, behind, unsettled] = [
+            self.marks.again,
+            self.marks.ahead,
+            self.marks.behind,
+            self.marks.unsettled,
+        ]
+        .map(flagged);
+        let plain = |row: usize| !again(row) && !unsettled(row);
         if self.seen.lets_all_pass() && (0..slice.num_rows()).all(plain) {
             return output.write(slice).await;
         }
-        let fingerprints = self.fingerprints(&slice, &sent.slice(rows.start, rows.len()))?;
+        let fingerprints = self.fingerprinter.of(sent, batch, rows.clone())?;
         let mut new = Vec::with_capacity(slice.num_rows());
         for row in 0..slice.num_rows() {
-            let fingerprint = |rows: &Rows| xxh3_64(rows.row(row).as_ref());
+            let marks = RowMarks {
+                again: again(row),
+                ahead: ahead(row),
+                behind: behind(row),
+                unsettled: unsettled(row),
+            };
             new.push(match &fingerprints {
-                Some(rows) if is_unsettled(row) => {
-                    self.seen.recall(|| fingerprint(rows), output);
-                    false
-                }
-                Some(rows) => self.seen.is_new(is_again(row), || fingerprint(rows), output),
-                None => !is_unsettled(row),
+                Some(fingerprints) => self.seen.is_new(marks, || fingerprints.of(row), output),
+                None => !marks.unsettled,
             });
         }
         if new.iter().all(|new| *new) {
@@ -242,25 +225,6 @@ impl<'a> Reader<'a> {
             Error::internal("batch_malformed", "Rows can not be left out of a batch").with_cause(&error)
         })?;
         output.write(new).await
-    }
-
-    /// Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was
-    /// delivered.
-    fn fingerprints(&self, batch: &RecordBatch, sent: &RecordBatch) -> Result<Option<Rows>> {
-        let parts = self.order.iter().flat_map(|order| &order.parts);
-        let undelivered = parts.filter(|part| part.column >= batch.num_columns());
-        let mut columns = batch.columns().to_vec();
-        columns.extend(undelivered.filter_map(|part| sent.columns().get(part.column)).cloned());
-        let Some(converter) = self.converter.get_or_init(|| converter_of(&columns)) else {
-            return Ok(None);
-        };
-        converter.convert_columns(&columns).map(Some).map_err(|error| {
-            Error::internal(
-                "row_unreadable",
-                format!("Rows of table {} can not be compared", self.name),
-            )
-            .with_cause(&error)
-        })
     }
 
     /// Everything up to the last position was sent.
@@ -340,13 +304,25 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn converter_of(columns: &[ArrayRef]) -> Option<RowConverter> {
-    let fields: Vec<SortField> = columns
-        .iter()
-        .map(|column| SortField::new(column.data_type().clone()))
-        .collect();
-    if !RowConverter::supports_fields(&fields) {
-        return None;
+/// Rows in the form that they are delivered in; otherwise the column at fault.
+pub(crate) fn delivered<'a>(
+    text: &mut TextReader,
+    schema: &'a SchemaRef,
+    sent: &RecordBatch,
+) -> Result<Result<RecordBatch, (&'a str, Unfit)>> {
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for (index, field) in schema.fields().iter().enumerate() {
+        let values = match sent.columns().get(index) {
+            Some(values) => text.delivered(values, field.data_type()),
+            None => Err(Unfit::OtherType),
+        };
+        match values {
+            Ok(values) => columns.push(values),
+            Err(unfit) => return Ok(Err((field.name(), unfit))),
+        }
     }
-    RowConverter::new(fields).ok()
+    let batch = RecordBatch::try_new(Arc::clone(schema), columns);
+    batch.map(Ok).map_err(|error| {
+        Error::internal("batch_malformed", "The rows of a table do not fit its columns").with_cause(&error)
+    })
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, source::Partition};
+use longshore_sdk::{arrow::datatypes::SchemaRef, incremental::KnownRows, source::Partition};
 use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ pub(crate) struct RunTable {
     pub(crate) schema: SchemaRef,
     pub(crate) filter: Option<String>,
     /// Rows that the last run delivered and this one may see again.
-    pub(crate) seen: Fingerprints,
+    pub(crate) known: KnownRows,
     pub(crate) invalid_utf8: InvalidUtf8,
     /// The work of the plan.
     pub(crate) partitions: Vec<Partition>,

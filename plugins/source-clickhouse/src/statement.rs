@@ -28,9 +28,17 @@ pub(crate) struct Reading {
     pub(crate) statement: Statement,
     /// Cursor and key, for a partition that is read in their order.
     pub(crate) order: Option<Order>,
-    /// The column that says whether the next run may see a row again.
+    /// So many columns in front say which row it is: those to deliver, then cursor and key where they are not delivered.
+    pub(crate) identity: usize,
+    pub(crate) marks: Marks,
+}
+
+/// The columns that say where a row's cursor lies: see [`RowMarks`](longshore_sdk::incremental::RowMarks).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
     pub(crate) again: Option<usize>,
-    /// The column that says whether a row is left for the next run because it is too new.
+    pub(crate) ahead: Option<usize>,
+    pub(crate) behind: Option<usize>,
     pub(crate) unsettled: Option<usize>,
 }
 
@@ -79,8 +87,8 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
     Ok(Reading {
         statement: finished(sql, parameters, request),
         order: None,
-        again: None,
-        unsettled: None,
+        identity: request.selected.len(),
+        marks: Marks::default(),
     })
 }
 
@@ -92,37 +100,10 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
         .iter()
         .map(|name| column(relation, name))
         .collect::<Result<Vec<_>>>()?;
-    let mut expressions = delivered(request);
-    let mut parts = Vec::with_capacity(1 + key.len());
-    for part in std::iter::once(&cursor).chain(&key) {
-        let cursor_type = part.position_type().ok_or_else(|| {
-            Error::source(
-                "cursor_type_changed",
-                format!(
-                    "Column {} of table {} is {} now",
-                    part.name, relation.shown, part.of.text
-                ),
-            )
-        })?;
-        let expression = expression(part);
-        let column = expressions
-            .iter()
-            .position(|known| *known == expression)
-            .unwrap_or_else(|| {
-                expressions.push(expression);
-                expressions.len() - 1
-            });
-        parts.push(OrderPart { column, cursor_type });
-    }
+    let (mut expressions, parts) = identity(request, cursor, &key)?;
+    let identity = expressions.len();
     let mut parameters = Parameters::default();
-    let again = work.again_from.as_ref().map(|from| {
-        expressions.push(comparison(&mut parameters, cursor, ">=", from));
-        expressions.len() - 1
-    });
-    let too_new = work.unsettled.as_ref().map(|interval| {
-        expressions.push(unsettled(&mut parameters, cursor, interval));
-        expressions.len() - 1
-    });
+    let marks = marks(work, cursor, &mut parameters, &mut expressions);
     let mut conditions = ordered(&mut parameters, cursor, work);
     if let Some(position) = &request.resume_from {
         conditions.extend(after(&mut parameters, position, cursor, &key)?);
@@ -142,9 +123,89 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
             parts,
             unique: work.unique,
         }),
-        again,
-        unsettled: too_new,
+        identity,
+        marks,
     })
+}
+
+/// The statement that reads, of the rows of a partition that were counted, what a fingerprint is made of, in no order.
+///
+/// # Errors
+/// `cursor_column_missing`.
+pub(crate) fn counted(work: &Ordered, up_to: &CursorValue, request: &Request<'_>) -> Result<Reading> {
+    let cursor = column(request.relation, &work.cursor)?;
+    let key = work.key.iter().map(|name| column(request.relation, name));
+    let (mut expressions, _) = identity(request, cursor, &key.collect::<Result<Vec<_>>>()?)?;
+    let identity = expressions.len();
+    let mut parameters = Parameters::default();
+    let again = again(work, cursor, &mut parameters, &mut expressions);
+    let mut conditions = ordered(&mut parameters, cursor, work);
+    conditions.push(comparison(&mut parameters, cursor, "<=", up_to));
+    Ok(Reading {
+        statement: finished(select(&expressions, request, conditions), parameters, request),
+        order: None,
+        identity,
+        marks: Marks {
+            again,
+            ..Marks::default()
+        },
+    })
+}
+
+/// What says which row it is and what it holds, with the places of cursor and key in it. They belong to it even where they are not delivered: another row that merely
+/// looks the same must not be taken for one that was delivered.
+fn identity(request: &Request<'_>, cursor: &Column, key: &[&Column]) -> Result<(Vec<String>, Vec<OrderPart>)> {
+    let mut expressions = delivered(request);
+    let mut parts = Vec::with_capacity(1 + key.len());
+    for part in std::iter::once(&cursor).chain(key) {
+        let cursor_type = part.position_type().ok_or_else(|| {
+            Error::source(
+                "cursor_type_changed",
+                format!(
+                    "Column {} of table {} is {} now",
+                    part.name, request.relation.shown, part.of.text
+                ),
+            )
+        })?;
+        let expression = expression(part);
+        let column = expressions
+            .iter()
+            .position(|known| *known == expression)
+            .unwrap_or_else(|| {
+                expressions.push(expression);
+                expressions.len() - 1
+            });
+        parts.push(OrderPart { column, cursor_type });
+    }
+    Ok((expressions, parts))
+}
+
+/// Adds the columns that say where a row's cursor lies, those that are needed.
+fn marks(work: &Ordered, cursor: &Column, parameters: &mut Parameters, expressions: &mut Vec<String>) -> Marks {
+    let again = again(work, cursor, parameters, expressions);
+    let mut compare = |operator: &str, value: Option<&CursorValue>| {
+        let value = value?;
+        expressions.push(comparison(parameters, cursor, operator, value));
+        Some(expressions.len() - 1)
+    };
+    let ahead = compare(">", work.ahead_of.as_ref());
+    let behind = compare("<=", work.known_to.as_ref());
+    let unsettled = work.unsettled.as_ref().map(|interval| {
+        expressions.push(unsettled(parameters, cursor, interval));
+        expressions.len() - 1
+    });
+    Marks {
+        again,
+        ahead,
+        behind,
+        unsettled,
+    }
+}
+
+fn again(work: &Ordered, cursor: &Column, parameters: &mut Parameters, expressions: &mut Vec<String>) -> Option<usize> {
+    let from = work.again_from.as_ref()?;
+    expressions.push(comparison(parameters, cursor, ">=", from));
+    Some(expressions.len() - 1)
 }
 
 fn delivered(request: &Request<'_>) -> Vec<String> {

@@ -13,6 +13,7 @@ mod position;
 mod predicate;
 mod probe;
 mod read;
+mod recount;
 mod representation;
 mod run;
 mod snapshot;

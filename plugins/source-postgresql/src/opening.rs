@@ -6,7 +6,7 @@ use std::{
 };
 
 use longshore_sdk::{
-    incremental::{ReadOptions, delivered_before},
+    incremental::{KnownRows, ReadOptions},
     prelude::*,
 };
 
@@ -84,7 +84,7 @@ async fn plan_tables(
             filter: relation.filter(spec),
             partitions: plan.partitions.clone(),
             relation,
-            seen: delivered_before(selection.state.as_ref(), SourceState::of)?,
+            known: KnownRows::of(selection.state.as_ref(), &plan, SourceState::of)?,
             resumed: selection.resume.is_some(),
             moved_by: Mutex::default(),
         };

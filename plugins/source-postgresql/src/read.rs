@@ -9,7 +9,7 @@ use longshore_sdk::{
         datatypes::SchemaRef,
     },
     core::Position,
-    incremental::{SeenRows, read_descriptor},
+    incremental::{RowMarks, SeenRows, read_descriptor},
     prelude::*,
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -57,7 +57,11 @@ pub(crate) async fn read(
     if let Some(ordered) = of_cursor.filter(|_| resume_from.is_none()) {
         output.filtered(ordered.skipped_nulls);
     }
-    let baseline = of_cursor.is_some_and(|ordered| ordered.baseline);
+    // Pages are read by a first run, which has seen nothing.
+    let seen = match &work {
+        Work::Ordered(ordered) => table.known.rows(ordered.known_to.is_some(), ordered.baseline),
+        _ => SeenRows::default(),
+    };
     let request = Request {
         relation: &table.relation,
         selected: &table.selected,
@@ -75,7 +79,7 @@ pub(crate) async fn read(
         sql = statement.sql,
         "reading"
     );
-    let reader = Reader::new(table, &partition.table, statement, baseline);
+    let reader = Reader::new(table, &partition.table, statement, seen);
     session.set_running(true);
     let result = reader.copy(&session, output).await;
     session.set_running(false);
@@ -126,7 +130,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(table: &'a RunTable, name: &'a str, statement: Statement, baseline: bool) -> Self {
+    fn new(table: &'a RunTable, name: &'a str, statement: Statement, seen: SeenRows) -> Self {
         Self {
             table: name,
             schema: Arc::clone(&table.schema),
@@ -136,11 +140,7 @@ impl<'a> Reader<'a> {
                 .iter()
                 .map(|column| decoder(&column.representation))
                 .collect(),
-            seen: if statement.order.is_some() {
-                SeenRows::new(table.seen.clone(), baseline)
-            } else {
-                SeenRows::default()
-            },
+            seen,
             last: vec![None; statement.order.as_ref().map_or(0, |order| order.parts.len())],
             statement,
             rows_in_batch: 0,
@@ -213,16 +213,16 @@ impl<'a> Reader<'a> {
 
     /// Whether a row is to be delivered. Remembers it when the next run may see it again.
     fn is_new(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> bool {
-        let is_set = |column: usize| spans.field(row, column) == Some(&[1]);
-        let again = self.statement.again.is_some_and(is_set);
-        // Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was
-        // delivered. The number of fields in front is not, because runs differ in the column that says `again`.
-        let fingerprint = || xxh3_64(&row[2..spans.end_of(self.statement.identity - 1)]);
-        if self.statement.unsettled.is_some_and(is_set) {
-            self.seen.recall(fingerprint, output);
-            return false;
-        }
-        self.seen.is_new(again, fingerprint, output)
+        let is_set = |column: Option<usize>| column.is_some_and(|column| spans.field(row, column) == Some(&[1]));
+        let columns = &self.statement.marks;
+        let marks = RowMarks {
+            again: is_set(columns.again),
+            ahead: is_set(columns.ahead),
+            behind: is_set(columns.behind),
+            unsettled: is_set(columns.unsettled),
+        };
+        let identity = self.statement.identity;
+        self.seen.is_new(marks, || fingerprint(row, spans, identity), output)
     }
 
     /// A batch is full: `row` is its last row.
@@ -321,6 +321,14 @@ impl<'a> Reader<'a> {
             .collect();
         key.map_or(number, |key| format!("the row with key {}", key.join(", ")))
     }
+}
+
+/// What a row is known by from run to run.
+///
+/// Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was delivered. The number of
+/// fields in front is not, because runs differ in the columns that mark rows.
+pub(crate) fn fingerprint(row: &[u8], spans: &RowSpans, identity: usize) -> u64 {
+    xxh3_64(&row[2..spans.end_of(identity - 1)])
 }
 
 fn same_position(order: &Order, last: &[Option<Vec<u8>>], row: &[u8], spans: &RowSpans) -> bool {

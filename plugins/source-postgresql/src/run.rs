@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use longshore_sdk::{arrow::datatypes::SchemaRef, core::fingerprints::Fingerprints, source::Partition};
+use longshore_sdk::{arrow::datatypes::SchemaRef, incremental::KnownRows, source::Partition};
 
 use crate::{
     catalog::{Column, Relation},
@@ -30,7 +30,7 @@ pub(crate) struct RunTable {
     /// The work of the plan.
     pub(crate) partitions: Vec<Partition>,
     /// Rows that the last run delivered and this one may see again.
-    pub(crate) seen: Fingerprints,
+    pub(crate) known: KnownRows,
     /// Another snapshot than this run's first is read.
     pub(crate) resumed: bool,
     /// The partition that also reads rows that moved since the first attempt: the first one that is read.

@@ -23,12 +23,18 @@ pub(crate) struct Statement {
     pub(crate) columns: usize,
     /// Cursor and key, for a partition that is read in their order.
     pub(crate) order: Option<Order>,
-    /// The column that says whether the next run may see a row again.
-    pub(crate) again: Option<usize>,
-    /// The column that says whether a row is left for the next run because it is too new.
-    pub(crate) unsettled: Option<usize>,
+    pub(crate) marks: Marks,
     /// So many columns in front say which row it is and what it holds: those to deliver, cursor and key.
     pub(crate) identity: usize,
+}
+
+/// The columns that say where a row's cursor lies: see [`RowMarks`](longshore_sdk::incremental::RowMarks).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) again: Option<usize>,
+    pub(crate) ahead: Option<usize>,
+    pub(crate) behind: Option<usize>,
+    pub(crate) unsettled: Option<usize>,
 }
 
 /// Where the order's columns are.
@@ -95,8 +101,7 @@ fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
         sql,
         columns: request.selected.len(),
         order: None,
-        again: None,
-        unsettled: None,
+        marks: Marks::default(),
         identity: request.selected.len(),
     }
 }
@@ -140,18 +145,17 @@ fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
         sql,
         columns: expressions.len(),
         order: None,
-        again: columns.again,
-        unsettled: None,
+        marks: columns.marks,
         identity: columns.identity,
     })
 }
 
 /// The columns of a read of a table with a cursor.
 struct CursorColumns {
-    /// Those to deliver, then cursor and key where they are not among them, then `again`.
+    /// Those to deliver, then cursor and key where they are not among them, then marks.
     expressions: Vec<String>,
     parts: Vec<OrderPart>,
-    again: Option<usize>,
+    marks: Marks,
     /// See [`Statement::identity`].
     identity: usize,
 }
@@ -162,7 +166,7 @@ impl CursorColumns {
         Self {
             expressions: expressions(request.selected),
             parts: Vec::new(),
-            again: None,
+            marks: Marks::default(),
             identity: request.selected.len(),
         }
     }
@@ -190,16 +194,23 @@ impl CursorColumns {
             parts.push(OrderPart { column, cursor_type });
         }
         let identity = expressions.len();
-        let again = again(&work.again, cursor, request.snapshot).map(|expression| {
-            expressions.push(expression);
-            expressions.len() - 1
-        });
-        Ok(Self {
+        let mut columns = Self {
             expressions,
             parts,
-            again,
+            marks: Marks::default(),
             identity,
-        })
+        };
+        columns.marks.again = columns.mark(again(&work.again, cursor, request.snapshot));
+        // Only what is remembered needs it.
+        let ahead_of = work.ahead_of.as_ref().filter(|_| columns.marks.again.is_some());
+        columns.marks.ahead = columns.mark(ahead_of.map(|value| compared(cursor, ">", value)));
+        Ok(columns)
+    }
+
+    /// Adds a column where there is something to say.
+    fn mark(&mut self, expression: Option<String>) -> Option<usize> {
+        self.expressions.push(expression?);
+        Some(self.expressions.len() - 1)
     }
 }
 
@@ -228,16 +239,15 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
         .iter()
         .map(|name| column(relation, name))
         .collect::<Result<Vec<_>>>()?;
+    let mut columns = CursorColumns::of(work, request)?;
+    columns.marks.behind = columns.mark(work.known_to.as_ref().map(|value| compared(cursor, "<=", value)));
+    columns.marks.unsettled = columns.mark(work.unsettled.as_ref().map(|interval| unsettled(cursor, interval)));
     let CursorColumns {
-        mut expressions,
+        expressions,
         parts,
-        again,
+        marks,
         identity,
-    } = CursorColumns::of(work, request)?;
-    let too_new = work.unsettled.as_ref().map(|interval| {
-        expressions.push(unsettled(cursor, interval));
-        expressions.len() - 1
-    });
+    } = columns;
     let mut conditions = bounds(work, cursor);
     conditions.extend(since(&work.since, cursor, request.snapshot));
     if let Some(position) = &request.resume_from {
@@ -259,8 +269,7 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
             parts,
             unique: work.unique,
         }),
-        again,
-        unsettled: too_new,
+        marks,
         identity,
     })
 }
@@ -284,6 +293,26 @@ pub(crate) fn conditions(work: &Work, relation: &Relation, snapshot: &Snapshot) 
             conditions.extend(since(&work.since, cursor, snapshot));
             conditions
         }
+    })
+}
+
+/// The statement that reads, of the rows of a partition up to the stored cursor, what a fingerprint is made of, in no order.
+///
+/// # Errors
+/// `cursor_column_missing`.
+pub(crate) fn counted(work: &Ordered, up_to: &CursorValue, request: &Request<'_>) -> Result<Statement> {
+    let cursor = column(request.relation, &work.cursor)?;
+    let columns = CursorColumns::of(work, request)?;
+    let mut conditions = bounds(work, cursor);
+    conditions.extend(since(&work.since, cursor, request.snapshot));
+    conditions.push(compared(cursor, "<=", up_to));
+    let rows = request.relation.rows_clause();
+    Ok(Statement {
+        sql: select(&columns.expressions, &rows, conditions, request.filter.as_ref()),
+        columns: columns.expressions.len(),
+        order: None,
+        marks: columns.marks,
+        identity: columns.identity,
     })
 }
 

@@ -46,6 +46,12 @@ pub(crate) struct Ordered {
     pub(crate) baseline: bool,
     /// Rows with a NULL cursor that are left out; counted with this partition.
     pub(crate) skipped_nulls: u64,
+    /// Rows up to here were counted before the run: those that are not awaited are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) known_to: Option<CursorValue>,
+    /// The cursor that will be stored, where rows of this partition can be ahead of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ahead_of: Option<CursorValue>,
 }
 
 /// Where an incremental read begins.

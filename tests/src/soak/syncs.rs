@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use super::{scene::Scene, source::BusySource, trouble::Trouble};
 use crate::{Context, Failure, Finished, Result, shop::Target};
 
-/// What a run says that delivers rows again because it could not remember them all.
-const SAYS_THAT_IT_REPEATS: &str = "than can be remembered";
+/// What a run says that delivers rows again because it can not tell them from new ones.
+const SAYS_THAT_IT_REPEATS: &str = "delivered again";
 
 /// The syncs of one table.
 pub(super) struct SyncLoop<'a, S> {

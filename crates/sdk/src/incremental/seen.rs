@@ -1,61 +1,150 @@
 //! Rows that the last run delivered and this one sees again.
 
-use longshore_core::{Result, TableState, fingerprints::Fingerprints};
+use longshore_core::{
+    Result, TableState,
+    fingerprints::{Fingerprints, Multiset},
+};
 
 use crate::source::PartitionWriter;
+
+/// Where a row's cursor lies. A mark that a partition's plan has no use for is `false`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowMarks {
+    /// The next run may see the row again.
+    pub again: bool,
+    /// It is ahead of the cursor that this run will store, with a date in the future.
+    pub ahead: bool,
+    /// It is not beyond the cursor that the last run has stored. Needed where rows are known by a count of what is there.
+    pub behind: bool,
+    /// It is too new to be delivered, and left for the next run.
+    pub unsettled: bool,
+}
 
 /// Decides for each row of an incremental read whether it is new.
 #[derive(Clone, Debug, Default)]
 pub struct SeenRows {
     delivered: Fingerprints,
+    /// Of the rows behind the stored cursor, those that are new, when they were counted before the run: all others are known.
+    awaited: Option<Multiset>,
     baseline: bool,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Filtered,
+    Deduplicated,
+    /// It belongs to the next run, and is not counted.
+    Left,
+}
+
+/// What becomes of a row, and the fingerprint that is remembered of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Judgement {
+    fate: Fate,
+    remembered: Option<u64>,
 }
 
 impl SeenRows {
     /// `delivered` is what the last run remembered; with `baseline` rows are only remembered for the next run and never delivered (`start_from: now`).
     #[must_use]
     pub fn new(delivered: Fingerprints, baseline: bool) -> Self {
-        Self { delivered, baseline }
+        Self {
+            delivered,
+            awaited: None,
+            baseline,
+        }
     }
 
-    /// Whether a row is to be delivered; one that is not is counted as filtered or deduplicated. A row that the next run may see `again` is remembered
-    /// for it. `fingerprint` is asked only when it is needed: two rows with the same content must have the same in every run.
-    pub fn is_new(&mut self, again: bool, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) -> bool {
-        if !again && self.delivered.is_empty() && !self.baseline {
-            return true;
+    /// The same for a run that has counted what is there: of the rows behind the stored cursor those that are `awaited` are new.
+    #[must_use]
+    pub fn counted(delivered: Fingerprints, awaited: Multiset) -> Self {
+        Self {
+            delivered,
+            awaited: Some(awaited),
+            baseline: false,
         }
-        let fingerprint = fingerprint();
-        if again {
-            output.fingerprint(fingerprint);
-        }
-        if self.baseline {
-            output.filtered(1);
-            return false;
-        }
-        if self.delivered.take(fingerprint) {
-            output.deduplicated(1);
-            return false;
-        }
-        true
     }
 
-    /// Looks at a row that is left for the next run because it is too new, and that may have been delivered all the same, when its time was still to
-    /// come: such a row is remembered once more and counted as deduplicated. Any other is not counted at all.
-    pub fn recall(&mut self, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) {
-        if self.delivered.is_empty() {
-            return;
+    /// Whether a row is to be delivered; one that is not is counted as filtered or deduplicated, or not at all when it is left for the next run. What the
+    /// next run has to know of it is remembered. `fingerprint` is asked only when it is needed: two rows with the same content must have the same in
+    /// every run.
+    pub fn is_new(&mut self, marks: RowMarks, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) -> bool {
+        let Judgement { fate, remembered } = self.judge(marks, fingerprint);
+        match remembered {
+            Some(hash) if marks.ahead => output.fingerprint_ahead(hash),
+            Some(hash) => output.fingerprint(hash),
+            None => {}
         }
-        let fingerprint = fingerprint();
-        if self.delivered.take(fingerprint) {
-            output.fingerprint(fingerprint);
-            output.deduplicated(1);
+        match fate {
+            Fate::Delivered => return true,
+            Fate::Filtered => output.filtered(1),
+            Fate::Deduplicated => output.deduplicated(1),
+            Fate::Left => {}
+        }
+        false
+    }
+
+    fn judge(&mut self, marks: RowMarks, fingerprint: impl FnOnce() -> u64) -> Judgement {
+        let fate_of_new = match (marks.unsettled, self.baseline) {
+            (true, _) => Fate::Left,
+            (false, true) => Fate::Filtered,
+            (false, false) => Fate::Delivered,
+        };
+        let needs_no_fingerprint = if marks.unsettled {
+            self.delivered.knows_no_row()
+        } else {
+            self.lets_all_pass() && !marks.again
+        };
+        if needs_no_fingerprint {
+            return Judgement {
+                fate: fate_of_new,
+                remembered: None,
+            };
+        }
+        let hash = fingerprint();
+        if marks.behind
+            && let Some(awaited) = &mut self.awaited
+        {
+            return Self::judge_counted(hash, marks, awaited);
+        }
+        if self.delivered.take(hash) {
+            // One that is too new was delivered ahead of its time, and the next run sees it again.
+            return Judgement {
+                fate: if self.baseline {
+                    Fate::Filtered
+                } else {
+                    Fate::Deduplicated
+                },
+                remembered: (marks.again || marks.unsettled).then_some(hash),
+            };
+        }
+        Judgement {
+            fate: fate_of_new,
+            remembered: (marks.again && fate_of_new != Fate::Left).then_some(hash),
+        }
+    }
+
+    /// A row behind the stored cursor, where what is there was counted. The plan's own fingerprints hold those that are known; of one that appeared since they were
+    /// counted nobody knows, so that the next run finds it.
+    fn judge_counted(hash: u64, marks: RowMarks, awaited: &mut Multiset) -> Judgement {
+        let fate = match marks.unsettled {
+            true => Fate::Left,
+            false if awaited.take(hash) => Fate::Delivered,
+            false => Fate::Deduplicated,
+        };
+        Judgement {
+            fate,
+            // Also of a row that the next run does not see: the plan has taken it out in advance.
+            remembered: (fate == Fate::Delivered).then_some(hash),
         }
     }
 
     /// Whether no row needs its fingerprint but those that the next run may see again.
     #[must_use]
     pub fn lets_all_pass(&self) -> bool {
-        self.delivered.is_empty() && !self.baseline
+        self.delivered.knows_no_row() && self.awaited.is_none() && !self.baseline
     }
 }
 
@@ -73,3 +162,6 @@ pub fn delivered_before<T>(
         Some(_) | None => Ok(Fingerprints::default()),
     }
 }
+
+#[cfg(test)]
+mod tests;

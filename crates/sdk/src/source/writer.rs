@@ -172,6 +172,11 @@ impl PartitionWriter {
         self.fingerprints.insert(hash);
     }
 
+    /// The same of a row that is ahead of the cursor of the plan's `completed_state`.
+    pub fn fingerprint_ahead(&mut self, hash: u64) {
+        self.fingerprints.insert_ahead(hash);
+    }
+
     /// Marks: "everything written so far is enough to resume from `position`". Sends what is pending first.
     ///
     /// # Errors

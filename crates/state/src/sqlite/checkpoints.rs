@@ -75,11 +75,16 @@ fn add_fingerprints(tx: &Transaction<'_>, partition: i64, new: &Fingerprints) ->
         return Ok(());
     }
     let mut stored = tx
-        .prepare_cached("SELECT fingerprints, fingerprints_overflowed FROM partitions WHERE id = ?1")?
+        .prepare_cached(
+            "SELECT fingerprints, fingerprint_sketch, fingerprints_ahead, fingerprints_overflowed FROM partitions WHERE id = ?1",
+        )?
         .query_row([partition], plans::fingerprints_of)?;
     stored.extend(new);
-    tx.prepare_cached("UPDATE partitions SET fingerprints = ?2, fingerprints_overflowed = ?3 WHERE id = ?1")?
-        .execute(params![partition, stored.to_packed(), stored.overflowed()])?;
+    let packed = stored.to_packed();
+    tx.prepare_cached(
+        "UPDATE partitions SET fingerprints = ?2, fingerprint_sketch = ?3, fingerprints_ahead = ?4, fingerprints_overflowed = ?5 WHERE id = ?1",
+    )?
+    .execute(params![partition, packed.exact, packed.sketch, packed.ahead, packed.overflowed])?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use longshore_core::{
     CursorValue,
     balance::{DestinationCounts, SourceCounts},
-    fingerprints::Fingerprints,
+    fingerprints::{Fingerprints, PackedFingerprints},
 };
 use rusqlite::{OptionalExtension as _, Row, Transaction, named_params, params, types::Type};
 
@@ -120,7 +120,7 @@ pub(super) fn remove_from_interrupted_run(tx: &Transaction<'_>, sync: &str, tabl
 /// Drops what only a resumption needs. The counts stay, for the history.
 pub(super) fn drop_payload(tx: &Transaction<'_>, run: i64) -> Result<(), Failure> {
     tx.execute(
-        "UPDATE partitions SET position = x'', fingerprints = x'' WHERE run_table IN (SELECT id FROM run_tables WHERE run = ?1)",
+        "UPDATE partitions SET position = x'', fingerprints = x'', fingerprint_sketch = x'', fingerprints_ahead = x'' WHERE run_table IN (SELECT id FROM run_tables WHERE run = ?1)",
         [run],
     )?;
     tx.execute("UPDATE run_tables SET plan = x'' WHERE run = ?1", [run])?;
@@ -216,7 +216,11 @@ fn partition_of(row: &Row<'_>) -> rusqlite::Result<PartitionProgress> {
 }
 
 pub(super) fn fingerprints_of(row: &Row<'_>) -> rusqlite::Result<Fingerprints> {
-    let packed: Vec<u8> = row.get("fingerprints")?;
-    Fingerprints::from_packed(&packed, row.get("fingerprints_overflowed")?)
-        .ok_or_else(|| damaged("fingerprints", Type::Blob, "not a whole number of 8-byte values"))
+    let packed = PackedFingerprints {
+        exact: row.get("fingerprints")?,
+        ahead: row.get("fingerprints_ahead")?,
+        sketch: row.get("fingerprint_sketch")?,
+        overflowed: row.get("fingerprints_overflowed")?,
+    };
+    Fingerprints::from_packed(&packed).map_err(|error| damaged("fingerprints", Type::Blob, error.to_string()))
 }

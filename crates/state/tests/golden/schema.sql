@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -86,7 +86,7 @@ CREATE TABLE partitions (
     -- Marks, not commits: rows that may have been sent by the current attempt, and by any.
     sent_rows               INTEGER NOT NULL DEFAULT 0,
     highest_sent_rows       INTEGER NOT NULL DEFAULT 0,
-    uncertain_rows          INTEGER NOT NULL DEFAULT 0,
+    uncertain_rows          INTEGER NOT NULL DEFAULT 0, fingerprint_sketch BLOB NOT NULL DEFAULT x'', fingerprints_ahead BLOB NOT NULL DEFAULT x'',
     UNIQUE (run_table, partition_id)
 ) STRICT;
 CREATE TABLE partition_destinations (

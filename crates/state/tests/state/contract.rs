@@ -17,7 +17,7 @@ use std::{
 use longshore_core::{
     CursorValue, Result, TableState,
     balance::{DestinationCounts, SourceCounts},
-    fingerprints::Fingerprints,
+    fingerprints::{Fingerprints, Multiset},
     partition::{Checkpoint, Commit},
 };
 use longshore_state::{
@@ -206,6 +206,7 @@ pub(crate) fn state(cursor: i64) -> TableState {
         cursor: Some(CursorValue::Int(cursor)),
         source_state: r#"{"xmin":731}"#.to_owned(),
         fingerprints: Fingerprints::default(),
+        awaited: Multiset::default(),
     }
 }
 

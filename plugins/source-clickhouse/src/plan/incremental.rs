@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use longshore_sdk::{
     core::interval::Bound,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, Unsettled, before, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Recount, Span, StartFrom, Unsettled, before,
+        greater, lesser,
     },
     prelude::*,
 };
@@ -16,6 +17,7 @@ use crate::{
     position::Parameters,
     predicate::since,
     probe::{Extent, Replica},
+    recount,
     source_state::SourceState,
     work::{Ordered, Since, Work},
 };
@@ -63,7 +65,7 @@ impl Incremental<'_> {
         let extent = self.extent(&since, start.as_ref()).await?;
         let completed_cursor = self.completed_cursor(stored.as_ref(), extent.newest.as_ref());
         let window_from = completed_cursor.as_ref().map(|cursor| self.window_from(cursor));
-        let completed_state = TableState {
+        let mut completed_state = TableState {
             cursor_column: self.cursor.name.clone(),
             cursor: completed_cursor.clone(),
             source_state: self.source_state(completed_cursor, window_from.clone()).to_text()?,
@@ -90,10 +92,16 @@ impl Incremental<'_> {
                 within: longshore_sdk::core::interval::Interval::default(),
                 up_to: upper_bound.clone(),
                 unsettled: self.unsettled(),
+                ahead_of: completed_state
+                    .cursor
+                    .clone()
+                    .filter(|cursor| !reaches(cursor, &upper_bound)),
                 again_from: window_from,
                 baseline,
                 skipped_nulls: nulls,
+                known_to: None,
             };
+            let ordered = self.reconciled(&table, state, ordered, &mut completed_state).await?;
             partitions.extend(self.partitions(ordered, &extent).await?);
         }
         self.warn(state)?;
@@ -103,6 +111,41 @@ impl Incremental<'_> {
             upper_bound,
             in_order: true,
             ..TablePlan::new(table, partitions)
+        })
+    }
+
+    /// The work with what is known of its rows. Where the last run delivered more than are remembered one by one, what is there is counted first; the cursor and
+    /// the window that the plan leads to are fixed before that, so that a row that appears later is in the next run's window.
+    async fn reconciled(
+        &mut self,
+        table: &Table,
+        state: Option<&TableState>,
+        work: Ordered,
+        completed: &mut TableState,
+    ) -> Result<Ordered> {
+        let Some(recount) = Recount::needed(state, SourceState::of)? else {
+            return Ok(work);
+        };
+        let up_to = recount.up_to.clone();
+        let counted = Ordered {
+            key: order_key(self.planning.probe.relation, self.cursor),
+            ..work.clone()
+        };
+        let Some(found) = recount::count(self.planning, &table.schema, &counted, recount).await? else {
+            self.warnings.push(Recount::too_different(self.described.table));
+            return Ok(work);
+        };
+        let since = if found.awaited.is_empty() {
+            // All of them are known: only what lies beyond is to be read.
+            Since::After(up_to.clone())
+        } else {
+            work.since.clone()
+        };
+        Recount::plan(found, completed);
+        Ok(Ordered {
+            since,
+            known_to: Some(up_to),
+            ..work
         })
     }
 
@@ -241,11 +284,13 @@ impl Incremental<'_> {
                 self.described.name
             ));
         }
-        if state.is_some_and(|state| state.fingerprints.overflowed()) {
-            self.warnings.push(format!(
-                "More rows of {table} than can be remembered lie within the overlap: some are delivered again. A shorter `overlap` avoids it."
-            ));
-        }
+        self.warnings.extend(Recount::forgotten(table, state));
         Ok(())
     }
+}
+
+/// Whether no row up to `newest` lies beyond a cursor, as far as their order is known.
+fn reaches(cursor: &CursorValue, newest: &Option<CursorValue>) -> bool {
+    let newest = newest.as_ref().and_then(|newest| newest.compare(cursor));
+    matches!(newest, Some(Ordering::Less | Ordering::Equal))
 }

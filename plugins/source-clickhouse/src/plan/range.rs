@@ -54,6 +54,8 @@ pub(super) async fn plan(
             again_from: None,
             baseline: false,
             skipped_nulls: 0,
+            known_to: None,
+            ahead_of: None,
         };
         plan.partitions
             .push(Work::Ordered(Box::new(ordered)).into_partition(format!("range-{index}"), Some(share))?);

@@ -428,35 +428,6 @@ async fn a_range_is_read_from_its_begin_to_before_its_end_and_moves_nothing() {
 }
 
 #[tokio::test]
-async fn more_rows_in_the_overlap_than_are_remembered_are_repeated_and_said_so() {
-    let database = database("CREATE TABLE t (id UInt64, at DateTime64(6, 'UTC')) ENGINE = MergeTree ORDER BY id;\nINSERT INTO t SELECT number, subtractSeconds(now64(6), 60) FROM numbers(6000)").await;
-    let mut reading = reading(database.spec(json!({"cursor": "at"})), "t").await;
-    assert_eq!(reading.run().await.count(), 6000);
-    let state = reading.state.clone().unwrap();
-    assert!(state.fingerprints.overflowed() && state.to_document().unwrap().len() < TableState::MAX_BYTES);
-    let selection = TableSelection {
-        name: "t".to_owned(),
-        state: Some(state),
-        ..TableSelection::default()
-    };
-    let plan = reading
-        .source
-        .open_run("look", 1, vec![selection])
-        .await
-        .unwrap()
-        .remove(0);
-    assert!(
-        plan.warnings
-            .iter()
-            .any(|warning| warning.contains("shorter `overlap`")),
-        "{:?}",
-        plan.warnings
-    );
-    let again = reading.run().await;
-    assert_eq!((again.count(), again.deduplicated), (6000 - 4096, 4096));
-}
-
-#[tokio::test]
 async fn equal_rows_are_counted_and_a_further_one_is_new() {
     let database = database("CREATE TABLE t (id UInt64, at DateTime('UTC'), note Nullable(String), tags Array(String), sizes Map(String, Int8)) ENGINE = MergeTree ORDER BY id;\n\
          INSERT INTO t SELECT 1, '2020-01-01 00:00:00', NULL, ['a'], map('k', 1) FROM numbers(2)").await;

@@ -5,6 +5,7 @@
 mod checks;
 mod incremental;
 mod interrupted;
+mod large_overlap;
 mod relations;
 mod support;
 mod types;

@@ -1,9 +1,12 @@
 //! Tables with a cursor: what is new since the stored state, whatever order it was committed in. The README tells why this loses nothing.
 
+use std::cmp::Ordering;
+
 use longshore_sdk::{
     core::cursor::CursorType,
     incremental::{
-        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Span, StartFrom, Unsettled, before, greater, lesser,
+        CursorColumn, NamedStart, NullCursor, Overlap, ReadOptions, Recount, Span, StartFrom, Unsettled, before,
+        greater, lesser,
     },
     prelude::*,
 };
@@ -16,7 +19,7 @@ use super::{
 use crate::{
     catalog::{Column, Relation},
     errors::from_postgres,
-    probe,
+    probe, recount,
     source_state::SourceState,
     work::{Again, Ordered, Since, Work},
 };
@@ -70,7 +73,7 @@ impl Incremental<'_> {
 
         let completed_cursor = self.completed_cursor(stored.as_ref(), newest.as_ref()).await?;
         let completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref(), source_state.as_ref());
-        let completed_state = TableState {
+        let mut completed_state = TableState {
             cursor_column: self.cursor.name.clone(),
             cursor: completed_cursor,
             source_state: completed.to_text()?,
@@ -94,6 +97,7 @@ impl Incremental<'_> {
             } else {
                 self.since(stored.as_ref(), source_state.as_ref())
             };
+            let ahead_of = completed_state.cursor.clone();
             let ordered = Ordered {
                 since,
                 from: start,
@@ -101,21 +105,51 @@ impl Incremental<'_> {
                 again: self.again(&completed),
                 baseline,
                 skipped_nulls: nulls,
+                ahead_of: ahead_of.filter(|cursor| up_to.compare(cursor).is_none_or(Ordering::is_gt)),
                 ..self.everything_up_to(up_to)
             };
+            let ordered = self.reconciled(state, ordered, &mut completed_state).await?;
             partitions.extend(self.divided(ordered).await?);
         }
-        if state.is_some_and(|state| state.fingerprints.overflowed()) {
-            self.warnings.push(format!(
-                "More rows of {} than can be remembered lie within the overlap: some are delivered again. A shorter `overlap` avoids it.",
-                self.relation.shown
-            ));
-        }
+        self.warnings.extend(Recount::forgotten(&self.relation.shown, state));
         Ok(TablePlan {
             completed_state: Some(completed_state),
             warnings: self.warnings,
             upper_bound,
             ..TablePlan::new(table, partitions)
+        })
+    }
+
+    /// The work with what is known of its rows. Where the last run delivered more than are remembered one by one, what is there is counted first; the cursor and
+    /// the window that the plan leads to are fixed before that, so that a row that appears later is in the next run's window.
+    async fn reconciled(
+        &mut self,
+        state: Option<&TableState>,
+        work: Ordered,
+        completed: &mut TableState,
+    ) -> Result<Ordered> {
+        let Some(recount) = Recount::needed(state, SourceState::of)? else {
+            return Ok(work);
+        };
+        if work.since == Since::Beginning {
+            // After a fail-over: the table is read whole, perhaps in the order of its pages, and that is said already.
+            return Ok(work);
+        }
+        let up_to = recount.up_to.clone();
+        let Some(found) = recount::count(self.planning, self.relation, &work, recount).await? else {
+            self.warnings.push(Recount::too_different(&self.relation.shown));
+            return Ok(work);
+        };
+        let since = match &work.since {
+            // All of them are known: only what lies beyond is to be read.
+            Since::Window { .. } if found.awaited.is_empty() => Since::After(up_to.clone()),
+            since => since.clone(),
+        };
+        Recount::plan(found, completed);
+        Ok(Ordered {
+            since,
+            known_to: Some(up_to),
+            ..work
         })
     }
 
@@ -152,6 +186,8 @@ impl Incremental<'_> {
             again: Again::Never,
             baseline: false,
             skipped_nulls: 0,
+            known_to: None,
+            ahead_of: None,
         }
     }
 

@@ -8,6 +8,7 @@ mod fail_over;
 mod first_run;
 mod incremental;
 mod interrupted;
+mod large_overlap;
 mod late_commits;
 mod ranges;
 mod relations;

@@ -88,31 +88,6 @@ async fn a_view_can_start_now() {
 }
 
 #[tokio::test]
-async fn more_rows_than_can_be_remembered_are_repeated_with_a_warning() {
-    let database = database("CREATE TABLE base (id int, at timestamptz); CREATE VIEW v AS SELECT * FROM base; INSERT INTO base SELECT n, now() - interval '1 minute' FROM generate_series(1, 5000) n").await;
-    let mut reading = Reading::new(database.spec(json!({"cursor": "at"})), "v").await;
-    assert_eq!(reading.run().await.count(), 5000);
-    let state = reading.state.clone().unwrap();
-    assert!(state.fingerprints.overflowed());
-    let selection = longshore_sdk::prelude::TableSelection {
-        name: "v".to_owned(),
-        state: Some(state),
-        ..longshore_sdk::prelude::TableSelection::default()
-    };
-    let plans = reading.source.open_run("look", 1, vec![selection]).await.unwrap();
-    assert!(
-        plans[0]
-            .warnings
-            .iter()
-            .any(|warning| warning.contains("delivered again")),
-        "{:?}",
-        plans[0].warnings
-    );
-    let rows = reading.run().await;
-    assert_eq!((rows.count(), rows.deduplicated), (5000 - 4096, 4096));
-}
-
-#[tokio::test]
 async fn materialized_views_queries_and_integers_work_like_views() {
     let database = database(
         "CREATE TABLE base (id int8 PRIMARY KEY, note text); INSERT INTO base SELECT n, 'x' FROM generate_series(1, 50) n; CREATE MATERIALIZED VIEW m AS SELECT * FROM base",

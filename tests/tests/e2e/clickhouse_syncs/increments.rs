@@ -3,7 +3,10 @@
 use longshore_tests::{Result, shop::Target};
 
 use super::assert_content;
-use crate::clickhouse_scene::{ClickHouseScene, ClickHouseSync};
+use crate::{
+    clickhouse_scene::{ClickHouseScene, ClickHouseSync},
+    report::Report,
+};
 
 const EVENTS: &str = "SELECT custom_id, item, quantity FROM events";
 
@@ -13,6 +16,14 @@ fn events(from: u32, to: u32, minutes_ago: u32) -> String {
         "INSERT INTO events SELECT concat('customer-', toString(number)), 'bought', concat('item ', toString(number % 100)), number % 7,
          now64(6, 'UTC') - INTERVAL {minutes_ago} MINUTE + INTERVAL number - {from} MILLISECOND FROM numbers({from}, {to} - {from})"
     )
+}
+
+/// Whether a run says that it delivers rows again.
+fn repeats(report: &Report) -> bool {
+    report
+        .warnings
+        .iter()
+        .any(|warning| warning.contains("delivered again"))
 }
 
 #[tokio::test]
@@ -45,6 +56,52 @@ async fn a_second_run_sends_exactly_what_is_new() -> Result<()> {
     assert_eq!(report.only_table().delivered, 1_002, "{report:?}");
     assert_eq!(scene.sync_well(&sync).await?.only_table().delivered, 0);
     assert_content(&scene, Target::Events, EVENTS).await
+}
+
+#[tokio::test]
+async fn an_overlap_with_more_events_than_are_remembered_one_by_one_sends_none_twice() -> Result<()> {
+    let scene = ClickHouseScene::open(&format!(
+        "CREATE TABLE events (custom_id String, event_name String, item String, quantity UInt8, at DateTime64(6, 'UTC'))
+         ENGINE = MergeTree ORDER BY (at, custom_id);\n{}",
+        events(0, 12_000, 5)
+    ))
+    .await?;
+    let sync = ClickHouseSync::of("[events]", Target::Events).with_source("cursor: at");
+    assert_eq!(scene.sync_well(&sync).await?.only_table().delivered, 12_000);
+    let report = scene.sync_well(&sync).await?;
+    assert_eq!(report.only_table().delivered, 0, "{report:?}");
+    assert!(!repeats(&report), "{report:?}");
+    // They appear late: before the first of those that were delivered.
+    scene.database.execute(&events(20_000, 20_300, 6)).await?;
+    let report = scene.sync_well(&sync).await?;
+    assert_eq!(report.only_table().delivered, 300, "{report:?}");
+    assert!(!repeats(&report), "{report:?}");
+    assert_eq!(scene.sync_well(&sync).await?.only_table().delivered, 0);
+    assert_content(&scene, Target::Events, EVENTS).await
+}
+
+#[tokio::test]
+async fn a_run_that_can_not_remember_all_that_it_delivers_says_so_itself() -> Result<()> {
+    let scene = ClickHouseScene::open(&format!(
+        "CREATE TABLE events (custom_id String, event_name String, item String, quantity UInt8, at DateTime64(6, 'UTC'))
+         ENGINE = MergeTree ORDER BY (at, custom_id);\n{};\n
+         INSERT INTO events SELECT concat('early-', toString(number)), 'bought', 'x', 1, now64(6, 'UTC') + INTERVAL 1 DAY FROM numbers(1001)",
+        events(0, 5_000, 5)
+    ))
+    .await?;
+    let sync = ClickHouseSync::of("[events]", Target::Events).with_source("cursor: at");
+    let report = scene.sync_well(&sync).await?;
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("than can be remembered")),
+        "{report:?}"
+    );
+    let report = scene.sync_well(&sync).await?;
+    assert!(repeats(&report), "{report:?}");
+    assert_eq!(report.only_table().delivered, 1, "1,000 of them are remembered");
+    Ok(())
 }
 
 #[tokio::test]

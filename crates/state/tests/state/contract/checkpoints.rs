@@ -1,5 +1,6 @@
 //! Commits, marks, and what a crash leaves uncertain.
 
+use longshore_core::fingerprints::Census;
 use longshore_state::{ResentRows, RunStatus};
 
 use super::*;
@@ -126,8 +127,21 @@ pub(crate) async fn fingerprints_add_up_and_stay_bounded(backend: Backend) {
         .commit_checkpoint(&hold, with(3, 10..10 + Fingerprints::MAX as u64))
         .await
         .unwrap();
+    let mut ahead = with(4, 0..0);
+    (0..2_000).for_each(|hash| ahead.commit.checkpoint.fingerprints.insert_ahead(hash));
+    store.commit_checkpoint(&hold, ahead).await.unwrap();
     let found = progress(&*store, "a").await.fingerprints;
-    assert_eq!((found.len(), found.overflowed()), (Fingerprints::MAX, true));
+    assert_eq!(
+        (found.len(), found.overflowed()),
+        (5 + Fingerprints::MAX + Fingerprints::MAX_AHEAD, true)
+    );
+    let mut census = Census::new(found.sketch().unwrap().clone());
+    [0, 1, 2, 2, 3, 7]
+        .into_iter()
+        .chain(10..10 + Fingerprints::MAX as u64)
+        .for_each(|hash| census.count(hash, false));
+    let reconciled = census.finish().unwrap();
+    assert_eq!((reconciled.awaited, reconciled.gone), ([7].into_iter().collect(), 0));
 }
 
 pub(crate) async fn a_crash_leaves_the_rows_between_commit_and_mark_uncertain(backend: Backend) {

@@ -160,12 +160,12 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_3_is_written_as_it_always_was() {
+async fn version_4_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v3.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v4.sql");
 }
 
 #[tokio::test]
@@ -180,7 +180,16 @@ async fn a_file_of_version_2_is_read_and_gone_on_with() {
 
 #[tokio::test]
 async fn a_file_of_version_3_is_read_and_gone_on_with() {
-    let (_root, store) = read_and_gone_on_with(include_str!("../../golden/state-v3.sql"), 9).await;
+    assert_its_retry(include_str!("../../golden/state-v3.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_4_is_read_and_gone_on_with() {
+    assert_its_retry(include_str!("../../golden/state-v4.sql")).await;
+}
+
+async fn assert_its_retry(dump: &str) {
+    let (_root, store) = read_and_gone_on_with(dump, 9).await;
     let retried = &store.list_rejects(&RejectFilter::default(), 1).await.unwrap()[0];
     assert_eq!((retried.attempts, retried.uncertain, retried.row_kept), (1, true, true));
     let run = store.get_run(NEXT_RUN).await.unwrap().unwrap();

@@ -1,0 +1,101 @@
+//! What is known of a table's rows when a run reads them: what the last run remembered, and what this run's plan found out.
+
+use longshore_core::{
+    Result, TableState,
+    fingerprints::{Census, Fingerprints, Multiset, Reconciled, Sketch},
+};
+
+use super::{SeenRows, delivered_before};
+use crate::source::TablePlan;
+
+/// What a run knows of the rows that it may see again.
+#[derive(Clone, Debug, Default)]
+pub struct KnownRows {
+    delivered: Fingerprints,
+    awaited: Multiset,
+}
+
+impl KnownRows {
+    /// Of a table with this state and this plan. For `own` see [`delivered_before`].
+    ///
+    /// # Errors
+    /// Those of `own`.
+    pub fn of<T>(
+        state: Option<&TableState>,
+        plan: &TablePlan,
+        own: impl FnOnce(&TableState) -> Result<Option<T>>,
+    ) -> Result<Self> {
+        let completed = plan.completed_state.as_ref();
+        Ok(Self {
+            delivered: delivered_before(state, own)?,
+            awaited: completed.map(|state| state.awaited.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// For a partition that has seen none of it yet. `counted`: its plan was made with what a [`Recount`] found. `baseline`: see [`SeenRows::new`].
+    #[must_use]
+    pub fn rows(&self, counted: bool, baseline: bool) -> SeenRows {
+        if counted {
+            SeenRows::counted(self.delivered.clone(), self.awaited.clone())
+        } else {
+            SeenRows::new(self.delivered.clone(), baseline)
+        }
+    }
+}
+
+/// The count of what is there that a run needs before it reads, where the last run remembered more rows than are kept one by one.
+///
+/// Count each row that was within reach of the last run and is not beyond the cursor that it stored, in one pass, after the plan's own cursor and
+/// window are fixed. Rows that appear after the pass are this run's matter only beyond that cursor; those behind it are found by the next run, because
+/// the count does not have them.
+#[derive(Debug)]
+pub struct Recount {
+    /// The cursor that the last run stored: rows beyond it are not counted.
+    pub up_to: longshore_core::CursorValue,
+    /// Takes the rows.
+    pub census: Census,
+}
+
+impl Recount {
+    /// What is to be counted; `None` when each row is kept by itself, or nothing is remembered. For `own` see [`delivered_before`].
+    ///
+    /// # Errors
+    /// Those of `own`.
+    pub fn needed<T>(
+        state: Option<&TableState>,
+        own: impl FnOnce(&TableState) -> Result<Option<T>>,
+    ) -> Result<Option<Self>> {
+        let delivered = delivered_before(state, own)?;
+        let cursor = state.and_then(|state| state.cursor.clone());
+        Ok(delivered.sketch().zip(cursor).map(|(sketch, up_to)| Self {
+            up_to,
+            census: Census::new(sketch.clone()),
+        }))
+    }
+
+    /// Puts what was found into the state that the plan leads to; with nothing found, that state is made of what the partitions bring.
+    pub fn plan(found: Reconciled, completed: &mut TableState) {
+        completed.fingerprints = found.kept;
+        completed.awaited = found.awaited;
+    }
+
+    /// What to tell the user when the differences can not be told one by one. All rows must be taken for new then.
+    #[must_use]
+    pub fn too_different(table: &str) -> String {
+        format!(
+            "Within the overlap of {table}, more than {} rows appeared late, changed or went since the last run. Which ones can not be told: all rows of the overlap are \
+             delivered again. A shorter `overlap` makes that rarer.",
+            Sketch::DECODED
+        )
+    }
+
+    /// What to tell the user when the last run could not remember every row; `None` when it could.
+    #[must_use]
+    pub fn forgotten(table: &str, state: Option<&TableState>) -> Option<String> {
+        state.filter(|state| state.fingerprints.overflowed()).map(|_| {
+            format!(
+                "The last run delivered more rows of {table} with a date in the future than can be remembered: some of them are delivered again."
+            )
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! Counts what is there of the rows that the last run delivered, where it could not remember them one by one.
+
+use std::pin::pin;
+
+use futures_util::StreamExt as _;
+use longshore_sdk::{core::fingerprints::Reconciled, incremental::Recount, prelude::*};
+
+use crate::{
+    catalog::Relation,
+    decode::{RowSpans, split_header},
+    plan::{Planning, failed},
+    read::fingerprint,
+    statement::{Request, counted},
+    work::Ordered,
+};
+
+/// Counts the rows of the work that lie up to the stored cursor, as a run of it would read them, in the planning's snapshot. `None`: what changed can not be told.
+///
+/// # Errors
+/// What the server says.
+pub(crate) async fn count(
+    planning: &Planning<'_>,
+    relation: &Relation,
+    work: &Ordered,
+    mut recount: Recount,
+) -> Result<Option<Reconciled>> {
+    let request = Request {
+        relation,
+        selected: &relation.selected(planning.spec)?,
+        filter: relation.filter(planning.spec),
+        snapshot: planning.snapshot,
+        resume_from: None,
+        with_moved: None,
+    };
+    let statement = counted(work, &recount.up_to, &request)?;
+    let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", statement.sql);
+    let stream = planning.session.copy_out(&copy).await;
+    let mut stream = pin!(stream.map_err(|error| failed(&error, relation))?);
+    let mut spans = RowSpans::default();
+    let mut header_seen = false;
+    while let Some(message) = stream.next().await {
+        let message = message.map_err(|error| failed(&error, relation))?;
+        let mut at = 0;
+        if !header_seen {
+            at = split_header(&message)?;
+            header_seen = true;
+        }
+        while at < message.len() {
+            let row = &message[at..];
+            let Some(length) = spans.find(row, statement.columns)? else {
+                break;
+            };
+            let again = statement.marks.again.and_then(|column| spans.field(row, column));
+            let hash = fingerprint(row, &spans, statement.identity);
+            recount.census.count(hash, again == Some(&[1]));
+            at += length;
+        }
+    }
+    Ok(recount.census.finish())
+}
