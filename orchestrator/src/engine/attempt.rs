@@ -114,9 +114,11 @@ impl Engine<'_> {
                 let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
                 run.warnings.extend(warnings);
             }
-            move_planned(context, session, planned, prepared, concurrency).await
+            move_planned(Arc::clone(&context), session, planned, prepared, concurrency).await
         };
-        self.until_stopped(task.held, &cancel, work).await
+        let moved = self.until_stopped(task.held, &cancel, work).await;
+        run.warnings.extend(context.take_warnings());
+        moved
     }
 
     /// Does work that ends in order when its token is cancelled: by the user, or because the sync is lost.
@@ -133,17 +135,12 @@ impl Engine<'_> {
         };
         tokio::select! {
             done = work => match done {
-        let concurrency = usize::from(source.spec.concurrency);
-        let moved = tokio::select! {
-            moved = move_planned(Arc::clone(&context), session, planned, prepared, concurrency) => match moved {
                 // Who lost the sync must not claim that the user stopped it.
                 Err(Failure::Cancelled) if held.lost.is_cancelled() => Err(held.loss().into()),
                 done => done,
             },
             () = follow => Err(Failure::Cancelled),
-        };
-        run.warnings.extend(context.take_warnings());
-        moved
+        }
     }
 
     fn run_context(&self, task: &Task<'_>, session: &Session, run_id: &Arc<str>) -> RunContext {

@@ -77,11 +77,4 @@ impl destination_server::Destination for Taker {
     async fn estimate(&self, _: Request<v1::EstimateRequest>) -> Result<Response<v1::EstimateResponse>, Status> {
         Err(Status::unimplemented("there are no tables"))
     }
-
-    async fn watch_identities(
-        &self,
-        _: Request<v1::WatchIdentitiesRequest>,
-    ) -> Result<Response<v1::WatchIdentitiesResponse>, Status> {
-        Err(Status::unimplemented("there are no tables"))
-    }
 }
