@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
 
 use super::{bucket::TokenBucket, request::Endpoint, retry::Retries};
 use crate::{
@@ -14,10 +17,16 @@ use crate::{
 };
 
 /// Shared by everything in the process that writes to the project.
+///
+/// Whoever sends knows three calls: [`turn`](Self::turn) before a request, [`accepted`](Self::accepted) or [`refused`](Self::refused) after it. A bucket
+/// that several processes share (in a store of theirs, say) would be another body of these three; there is none, because the state store is the
+/// orchestrator's and a lease for every request would cost more than `rate_limit.share` does.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     retries: Retries,
     state: Mutex<State>,
+    /// Tokens can be had earlier than was promised.
+    earlier: Notify,
 }
 
 #[derive(Debug)]
@@ -34,6 +43,7 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
     round: u64,
+    endpoint: Endpoint,
 }
 
 /// Requests do not all take the same time to arrive. What our bucket holds back covers differences up to this, so that the server's bucket is never
@@ -61,6 +71,7 @@ impl Pacer {
         Self {
             retries,
             state: Mutex::new(state),
+            earlier: Notify::new(),
         }
     }
 
@@ -83,10 +94,17 @@ impl Pacer {
     /// Waits until a request of so many operations may go. Dropping the wait gives its tokens back.
     pub(crate) async fn turn(&self, endpoint: Endpoint, operations: usize) -> Turn {
         loop {
+            // Asked for before reserving, so that nothing is missed in between.
+            let earlier = self.earlier.notified();
             let reservation = self.reserve(endpoint, operations as f64);
-            sleep_until(reservation.at).await;
-            if let Some(turn) = reservation.redeem() {
-                return turn;
+            tokio::select! {
+                biased;
+                () = sleep_until(reservation.at) => {
+                    if let Some(turn) = reservation.redeem() {
+                        return turn;
+                    }
+                }
+                () = earlier => drop(reservation),
             }
         }
     }
@@ -123,6 +141,13 @@ impl Pacer {
         let mut state = self.lock();
         if turn.round == state.round {
             state.refusals_in_a_row = 0;
+        }
+        let bucket = state
+            .buckets
+            .as_mut()
+            .map(|buckets| &mut buckets[turn.endpoint.index()]);
+        if bucket.is_some_and(|bucket| bucket.arrived(Instant::now())) {
+            self.earlier.notify_waiters();
         }
     }
 
@@ -170,7 +195,10 @@ impl Reservation<'_> {
                 .is_none_or(|until| until <= self.at.max(Instant::now()));
         drop(state);
         self.is_redeemed = is_valid;
-        is_valid.then_some(Turn { round: self.round })
+        is_valid.then_some(Turn {
+            round: self.round,
+            endpoint: self.endpoint,
+        })
     }
 }
 
@@ -198,12 +226,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_hour_uses_nearly_all_that_is_allowed_and_never_more() {
+    async fn a_minute_uses_nearly_all_that_is_allowed_and_never_more() {
         let pacer = pacer();
         let start = Instant::now();
         let mut sent = 0.0;
         while start.elapsed() < Duration::from_secs(60) {
-            pacer.turn(Endpoint::Update, 200).await;
+            let turn = pacer.turn(Endpoint::Update, 200).await;
+            pacer.accepted(turn);
             sent += 200.0;
             let allowed = limits::UPDATE_BURST + limits::UPDATE_PER_SECOND * start.elapsed().as_secs_f64();
             assert!(sent <= allowed, "{sent} of {allowed}");
@@ -258,7 +287,8 @@ mod tests {
     async fn a_wait_that_is_given_up_gives_its_tokens_back() {
         let pacer = pacer();
         let start = Instant::now();
-        pacer.turn(Endpoint::Update, 940).await;
+        let first = pacer.turn(Endpoint::Update, 940).await;
+        pacer.accepted(first);
         {
             let mut waiting = Box::pin(pacer.turn(Endpoint::Update, 200));
             assert!(futures_util::poll!(&mut waiting).is_pending());
