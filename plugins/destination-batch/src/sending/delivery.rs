@@ -16,7 +16,7 @@ use super::{
     request::{Endpoint, Request, body_of},
 };
 use crate::{
-    answers::{self, AnswerRule, Consequence, REFUSED_ALONE, partial, success},
+    answers::{self, AnswerRule, Consequence, Ending, REFUSED_ALONE, partial, success},
     encode::batch::Row,
     limits::EVENT_LEAD,
     operation::Operation,
@@ -220,6 +220,9 @@ impl Sending<'_> {
             }
             let sent = Instant::now();
             let reply = project.client.post(self.endpoint, body.clone()).await;
+            if matches!(reply.ending, Ending::Answered(_)) {
+                project.pacer.arrived(turn);
+            }
             let rule = reply.ending.rule();
             match rule.consequence {
                 Consequence::Read => return read(project, operations, &reply, turn, passage, sent),
