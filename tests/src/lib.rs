@@ -12,6 +12,7 @@ pub mod http;
 mod longshore;
 pub mod oracle;
 mod origin;
+pub mod pace;
 mod postgres;
 pub mod processes;
 pub mod python;

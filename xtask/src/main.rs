@@ -6,6 +6,7 @@ mod console;
 mod demo;
 mod lint;
 mod mutate;
+mod pace;
 mod prerequisites;
 mod python;
 mod soak;
@@ -46,6 +47,8 @@ enum Task {
     },
     /// Write, sync, kill and cut for a while, then see whether every row is where it belongs.
     Soak(soak::SoakArguments),
+    /// Measure how much of Batch's documented rates is used, by the sandbox's own count, and fail below 98 % or with a single 429. Slow.
+    Pace(pace::PaceArguments),
     /// Switch protections off, one at a time, and see that a test fails for each. Slow: every mutation is built.
     Mutate(mutate::MutateArguments),
     /// Check format, lints and documentation.
@@ -89,6 +92,7 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
         Task::Test { arguments } => test::run(&arguments, &workspace, &cargo, console)?,
         Task::Bench { arguments } => bench::run(&arguments, &workspace, &cargo, console)?,
         Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
+        Task::Pace(arguments) => pace::run(&arguments, &cargo, console)?,
         Task::Mutate(arguments) => mutate::run(&arguments, &workspace, console)?,
         Task::Lint => lint::run(&cargo)?,
         Task::Build => cargo.build_programs()?,

@@ -128,6 +128,31 @@ struct Work {
     body: Bytes,
 }
 
+/// What a body holds.
+#[derive(Clone, Copy)]
+struct Size {
+    operations: usize,
+    events: usize,
+}
+
+/// A call whose body was looked at.
+struct Performed {
+    size: Option<Size>,
+    /// When the bucket let it in.
+    admitted_at: Option<Duration>,
+    outcome: Result<Done, Refusal>,
+}
+
+impl Performed {
+    fn refused(size: Option<Size>, refusal: Refusal) -> Self {
+        Self {
+            size,
+            admitted_at: None,
+            outcome: Err(refusal),
+        }
+    }
+}
+
 /// A call that took effect.
 struct Done {
     errors: Vec<PartialError>,
@@ -149,32 +174,35 @@ impl Work {
     async fn run(self, call: &mut Call, refused_on_demand: usize) -> Result<Done, Refusal> {
         let number = call.entry.sequence;
         let now = self.sandbox.options.clock.wall();
-        let (operations, outcome) = if self.body.len() <= INLINE_BODY_BYTES {
+        let performed = if self.body.len() <= INLINE_BODY_BYTES {
             self.perform(number, now, refused_on_demand)
         } else {
             let task = tokio::task::spawn_blocking(move || self.perform(number, now, refused_on_demand));
             task.await
                 .expect("applying a call does not panic, and the runtime outlives it")
         };
-        call.entry.operations = operations;
-        call.entry.applied = outcome.is_ok();
-        outcome
+        if let Some(size) = performed.size {
+            call.entry.operations = Some(size.operations);
+            call.entry.events = Some(size.events);
+        }
+        let microseconds = |at: Duration| u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        call.entry.admitted_us = performed.admitted_at.map(microseconds);
+        call.entry.applied = performed.outcome.is_ok();
+        performed.outcome
     }
 
-    fn perform(
-        self,
-        number: u64,
-        now: DateTime<Utc>,
-        refused_on_demand: usize,
-    ) -> (Option<usize>, Result<Done, Refusal>) {
+    fn perform(self, number: u64, now: DateTime<Utc>, refused_on_demand: usize) -> Performed {
         let operations = match request::operations(&self.body, self.endpoint.operations_per_call()) {
             Ok(operations) => operations,
-            Err(Malformed(why)) => return (None, Err(Refusal::malformed(why))),
+            Err(Malformed(why)) => return Performed::refused(None, Refusal::malformed(why)),
         };
-        let count = operations.len();
+        let size = Size {
+            operations: operations.len(),
+            events: operations.iter().map(|operation| operation.events.len()).sum(),
+        };
         let elapsed = self.sandbox.options.clock.elapsed();
-        if !locked(&self.project.rate_limits).admit(self.endpoint, count as u64, elapsed) {
-            return (Some(count), Err(Refusal::too_many_requests()));
+        if !locked(&self.project.rate_limits).admit(self.endpoint, size.operations as u64, elapsed) {
+            return Performed::refused(Some(size), Refusal::too_many_requests());
         }
         let in_flight = self.sandbox.options.strict.then(|| {
             self.look_for_violations(number, &operations);
@@ -190,7 +218,11 @@ impl Work {
                 error: Some(error.clone()),
             });
         }
-        (Some(count), Ok(Done { errors, in_flight }))
+        Performed {
+            size: Some(size),
+            admitted_at: Some(elapsed),
+            outcome: Ok(Done { errors, in_flight }),
+        }
     }
 
     /// What is allowed, or not documented to be refused, but which a careful client never does.

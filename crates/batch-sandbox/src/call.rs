@@ -31,6 +31,8 @@ impl Call {
                 version: None,
                 bytes: 0,
                 operations: None,
+                events: None,
+                admitted_us: None,
                 applied: false,
                 status: None,
                 error_code: None,

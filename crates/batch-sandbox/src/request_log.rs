@@ -27,6 +27,10 @@ pub struct LoggedRequest {
     pub bytes: usize,
     /// Operations in the body, once it was read.
     pub operations: Option<usize>,
+    /// Events in the body, once it was read.
+    pub events: Option<usize>,
+    /// When its operations were taken from the bucket, in microseconds since the start; nothing when they were not. Never goes back.
+    pub admitted_us: Option<u64>,
     /// Whether the call took effect.
     pub applied: bool,
     /// HTTP status of the answer; nothing when none was given: cut on purpose, or the client left.

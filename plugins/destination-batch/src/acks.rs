@@ -60,6 +60,13 @@ impl AckTracker {
         }
     }
 
+    /// A row of a batch is left out after all.
+    pub(crate) fn row_filtered(&mut self, sequence: u64) {
+        let batch = self.batch(sequence);
+        batch.outstanding -= 1;
+        batch.counts.filtered += 1;
+    }
+
     /// Keeps a reject until its batch is acked.
     pub(crate) fn reject(&mut self, reject: Reject) {
         self.batch(reject.sequence).rejects.push(reject);

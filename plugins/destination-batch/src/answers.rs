@@ -2,187 +2,13 @@
 
 pub(crate) mod partial;
 pub(crate) mod success;
-
-use std::ops::RangeInclusive;
+mod table;
 
 use longshore_sdk::prelude::*;
 use serde::Deserialize;
 
-/// What happens to the rows of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Consequence {
-    /// The body says which were taken.
-    Read,
-    /// The whole project pauses; then the same request again.
-    Pause,
-    /// The same request again, after a wait. `uncertain`: it may have been applied already, so that events can be there twice.
-    Again { uncertain: bool },
-    /// The request is halved until the row at fault stands alone; that row is rejected, the others go.
-    Divide,
-    /// Nothing is sent any more in this run.
-    Stop,
-}
-
-/// One line of the table.
-#[derive(Debug)]
-pub(crate) struct AnswerRule {
-    statuses: RangeInclusive<u16>,
-    pub(crate) consequence: Consequence,
-    /// Code of the error when the run or partition ends with it; also the rule of a row that is rejected for it.
-    pub(crate) code: &'static str,
-    message: &'static str,
-    remedy: &'static str,
-}
-
-const fn rule(
-    statuses: RangeInclusive<u16>,
-    consequence: Consequence,
-    code: &'static str,
-    message: &'static str,
-    remedy: &'static str,
-) -> AnswerRule {
-    AnswerRule {
-        statuses,
-        consequence,
-        code,
-        message,
-        remedy,
-    }
-}
-
-const AGAIN: Consequence = Consequence::Again { uncertain: false };
-const AGAIN_UNCERTAIN: Consequence = Consequence::Again { uncertain: true };
-const LATER: &str = "Longshore tries again by itself. If it lasts, look at status.batch.com or ask Batch's support.";
-
-/// Answer → what happens to the rows, code, and what a person can do. The first line that matches counts. Errors after `Again` and `Pause` are retryable
-/// and end the attempt of the run; errors of `Stop` are not and end the run. All of them are the destination's (exit code 4).
-///
-/// Sources: facts 1.4 and 1.5 (official for 202, 400, 401, 403, 404, 429, 500, 503; the rest is ours by analogy).
-const TABLE: [AnswerRule; 14] = [
-    rule(
-        200..=299,
-        Consequence::Read,
-        "answer_unreadable",
-        "Batch accepted a request but its answer can not be read",
-        "Check that base_url leads to Batch itself and not to a proxy's own page. The rows were probably taken; they were not counted as delivered.",
-    ),
-    rule(
-        300..=399,
-        Consequence::Stop,
-        "redirected",
-        "The API's address leads elsewhere (a redirect)",
-        "Correct base_url; Longshore does not send the key to another address.",
-    ),
-    rule(
-        400..=400,
-        Consequence::Divide,
-        "request_malformed",
-        "Batch refused a request as malformed",
-        "If it concerns every row, check api_version.",
-    ),
-    rule(
-        401..=401,
-        Consequence::Stop,
-        "credentials_refused",
-        "Batch refused the REST API key for this project",
-        "Check rest_api_key and project_key: both are in Batch's dashboard under Settings > General, and must belong to the same company.",
-    ),
-    rule(
-        403..=403,
-        Consequence::Stop,
-        "credentials_refused",
-        "Batch does not allow this use of the API",
-        "Check rest_api_key and project_key in Batch's dashboard under Settings > General, and that the API is enabled for the project.",
-    ),
-    rule(
-        404..=405,
-        Consequence::Stop,
-        "endpoint_not_found",
-        "The API's address does not exist",
-        "Check base_url (without the version) and api_version.",
-    ),
-    rule(
-        408..=408,
-        AGAIN_UNCERTAIN,
-        "timed_out",
-        "Batch did not take a request in time",
-        LATER,
-    ),
-    rule(
-        413..=413,
-        Consequence::Divide,
-        "request_too_large",
-        "Batch refused a request as too large",
-        "Lower requests.bytes; if a single row is refused, it holds too much.",
-    ),
-    rule(
-        422..=422,
-        Consequence::Divide,
-        "request_malformed",
-        "Batch refused a request's content",
-        "If it concerns every row, check api_version.",
-    ),
-    rule(
-        425..=425,
-        AGAIN,
-        "server_failed",
-        "Batch refused a request as too early",
-        LATER,
-    ),
-    rule(
-        429..=429,
-        Consequence::Pause,
-        "rate_limited",
-        "Batch keeps answering \"too many requests\"",
-        "Something else writes to the project too: lower rate_limit.share, or stop it.",
-    ),
-    rule(
-        400..=499,
-        Consequence::Stop,
-        "request_refused",
-        "Batch refused a request",
-        "The status says why; if it is not plain, ask Batch's support.",
-    ),
-    rule(
-        503..=503,
-        AGAIN,
-        "server_unavailable",
-        "Batch is under maintenance",
-        LATER,
-    ),
-    rule(
-        500..=599,
-        AGAIN_UNCERTAIN,
-        "server_failed",
-        "Batch failed to process a request",
-        LATER,
-    ),
-];
-
-/// What does not come as an answer: nothing was sent.
-const UNREACHABLE: AnswerRule = rule(
-    0..=0,
-    AGAIN,
-    "unreachable",
-    "Batch can not be reached",
-    "Check base_url, the network, proxies and certificates of this machine.",
-);
-/// What does not come as an answer: it was sent, and the connection ended or nothing came.
-const LOST: AnswerRule = rule(
-    0..=0,
-    AGAIN_UNCERTAIN,
-    "connection_lost",
-    "The connection to Batch broke before the answer came",
-    LATER,
-);
-/// A status that HTTP does not have.
-const UNKNOWN: AnswerRule = rule(
-    0..=0,
-    Consequence::Stop,
-    "request_refused",
-    "Batch gave an answer outside of HTTP",
-    "Check base_url.",
-);
+pub(crate) use self::table::{AnswerRule, Consequence, REFUSED_ALONE};
+use self::table::{LOST, TABLE, UNKNOWN, UNREACHABLE};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,6 +84,9 @@ pub(crate) fn error(ending: Ending, body: &[u8]) -> Error {
 mod tests {
     use super::*;
 
+    const AGAIN: Consequence = Consequence::Again { uncertain: false };
+    const AGAIN_UNCERTAIN: Consequence = Consequence::Again { uncertain: true };
+
     #[test]
     fn every_documented_answer_has_its_consequence() {
         for (status, consequence, code, retryable) in [
@@ -269,13 +98,17 @@ mod tests {
             (404, Consequence::Stop, "endpoint_not_found", false),
             (408, AGAIN_UNCERTAIN, "timed_out", true),
             (413, Consequence::Divide, "request_too_large", false),
-            (415, Consequence::Stop, "request_refused", false),
+            (407, Consequence::Stop, "proxy_refused", false),
+            (409, Consequence::Divide, "request_refused", false),
+            (415, Consequence::Stop, "form_refused", false),
+            (418, Consequence::Divide, "request_refused", false),
+            (422, Consequence::Divide, "request_refused", false),
             (429, Consequence::Pause, "rate_limited", true),
             (500, AGAIN_UNCERTAIN, "server_failed", true),
             (502, AGAIN_UNCERTAIN, "server_failed", true),
             (503, AGAIN, "server_unavailable", true),
             (504, AGAIN_UNCERTAIN, "server_failed", true),
-            (700, Consequence::Stop, "request_refused", false),
+            (700, Consequence::Stop, "answer_unknown", false),
         ] {
             let ending = Ending::Answered(status);
             let error = error(ending, b"");

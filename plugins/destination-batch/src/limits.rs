@@ -1,10 +1,13 @@
 //! Every limit of the Batch Profile API: one constant each, with its source and how sure it is.
 //!
 //! Tags: **O** read in an official Batch page; **S** read in Batch's own published source code (a rule of its clients that the server is expected to
-//! share); **T** a third party's restatement of an official page; **I** our inference. What is not **O** can be overridden under `limits` in the
-//! specification; what is **O** can only be lowered.
+//! share); **T** a third party's restatement of an official page; **I** our inference; **Ours** a choice of Longshore's. What is not **O** can be overridden,
+//! under `limits` in the specification or where its line in the test below says; the **O** number of operations in a request can only be lowered, and the
+//! **O** rates are those of an ordinary contract.
 
 use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use crate::spec::LimitOverrides;
 
@@ -56,6 +59,10 @@ pub const ARRAYS_PER_PROFILE: usize = 15;
 pub const EMAIL_CHARS: usize = 256;
 /// Digits of a telephone number after its `+`. (S) iOS and Android SDK.
 pub const PHONE_DIGITS: usize = 15;
+/// Topics in `$topic_preferences`. (S) web SDK.
+pub const TOPICS: usize = 25;
+/// Characters of one topic. (S) web SDK.
+pub const TOPIC_CHARS: usize = 300;
 
 /// Events of one profile in one request. (T) Update, restated.
 pub const EVENTS_PER_OPERATION: usize = 15;
@@ -65,6 +72,12 @@ pub const EVENT_BYTES: usize = 25_000;
 pub const EVENT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// An event this close to being too old is taken as too old: it still has to wait its turn and to travel. (I)
 pub const EVENT_AGE_RESERVE: Duration = Duration::from_secs(15);
+/// An event may be this far ahead of this machine's clock: it is sent when its time has come. Batch takes none of the future (T), and the clocks of a
+/// database and of this machine differ, or jump, by a little. **Ours**.
+pub const EVENT_LEAD: TimeDelta = TimeDelta::seconds(10);
+/// An event this close to being too old is not sent any more: it still has to travel, and clocks differ a little. Less than [`EVENT_AGE_RESERVE`], so that
+/// what was encoded in time can wait the difference. (I)
+pub const EVENT_TRAVEL: Duration = Duration::from_secs(5);
 /// Attributes of an event, and of each object inside it. (S) SDKs.
 pub const ATTRIBUTES_PER_OBJECT: usize = 20;
 /// Levels of objects in an event, its own attributes being the first. (S) SDKs.
@@ -100,6 +113,12 @@ pub struct Limits {
     pub arrays_per_profile: usize,
     /// See [`EMAIL_CHARS`].
     pub email_chars: usize,
+    /// See [`PHONE_DIGITS`].
+    pub phone_digits: usize,
+    /// See [`TOPICS`].
+    pub topics: usize,
+    /// See [`TOPIC_CHARS`].
+    pub topic_chars: usize,
     /// See [`EVENTS_PER_OPERATION`].
     pub events_per_operation: usize,
     /// See [`EVENT_BYTES`].
@@ -118,6 +137,8 @@ pub struct Limits {
     pub tag_chars: usize,
     /// Strings in events may hold line breaks. The SDKs refuse them; for the API it is not stated. (S)
     pub event_line_breaks: bool,
+    /// The words of [`CUSTOM_IDS_BLOCKED`] may be custom ids.
+    pub custom_id_words: bool,
 }
 
 impl Default for Limits {
@@ -140,6 +161,9 @@ impl Limits {
             attributes_per_operation: count(overrides.attributes_per_operation, ATTRIBUTES_PER_OPERATION),
             arrays_per_profile: count(overrides.arrays_per_profile, ARRAYS_PER_PROFILE),
             email_chars: count(overrides.email_chars, EMAIL_CHARS),
+            phone_digits: count(overrides.phone_digits, PHONE_DIGITS),
+            topics: count(overrides.topics, TOPICS),
+            topic_chars: count(overrides.topic_chars, TOPIC_CHARS),
             events_per_operation: count(overrides.events_per_operation, EVENTS_PER_OPERATION).max(1),
             event_bytes: count(overrides.event_bytes, EVENT_BYTES),
             event_age: overrides.event_age.map_or(EVENT_AGE, |age| age.0),
@@ -149,6 +173,10 @@ impl Limits {
             tags: count(overrides.tags, TAGS),
             tag_chars: count(overrides.tag_chars, TAG_CHARS),
             event_line_breaks: overrides.event_line_breaks,
+            custom_id_words: overrides.custom_id_words,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,11 @@
 //! One operation of a request: one profile, and the rows that go to it together.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::{
     encode::batch::{Member, Row},
-    spec::Target,
+    limits::EVENT_TRAVEL,
+    spec::{LateEvents, Target},
     values::write_json_string,
 };
 
@@ -131,10 +134,34 @@ impl Operation {
         let mut separator: &[u8] = b",\"events\":[";
         for row in &self.rows {
             out.extend_from_slice(separator);
-            out.extend_from_slice(row.event_json());
+            row.write_event(out);
             separator = b",";
         }
         out.push(b']');
+    }
+
+    /// The time of the event that lies furthest ahead; `None` without a time.
+    pub(crate) fn latest(&self) -> Option<DateTime<Utc>> {
+        self.rows.iter().filter_map(Row::time).max()
+    }
+
+    /// Whether an event of it is too old to be sent now.
+    pub(crate) fn has_overdue(&self, now: DateTime<Utc>) -> bool {
+        self.target() == Target::ProfileEvents && self.rows.iter().any(|row| is_overdue(row, now))
+    }
+
+    /// What can be sent now, and the events that are too old for it. With `late_events: send_without_time` those lose their time and can be sent too.
+    pub(crate) fn without_overdue(self, now: DateTime<Utc>) -> (Option<Self>, Option<Self>) {
+        if !self.has_overdue(now) {
+            return (Some(self), None);
+        }
+        let rows = self.rows.into_iter().map(|row| {
+            let loses_its_time = is_overdue(&row, now) && row.plan().late_events == LateEvents::SendWithoutTime;
+            if loses_its_time { row.without_time() } else { row }
+        });
+        let (overdue, on_time): (Vec<Row>, Vec<Row>) = rows.partition(|row| is_overdue(row, now));
+        let operation = |rows: Vec<Row>| (!rows.is_empty()).then(|| Self::of(&rows));
+        (operation(on_time), operation(overdue))
     }
 
     /// The row whose value of this slot is sent: the latest that has one.
@@ -165,4 +192,11 @@ impl Operation {
         }
         operation
     }
+}
+
+/// Whether Batch would refuse the event as too old when it gets there.
+fn is_overdue(row: &Row, now: DateTime<Utc>) -> bool {
+    let allowed = row.plan().limits.event_age.saturating_sub(EVENT_TRAVEL);
+    let allowed = TimeDelta::from_std(allowed).unwrap_or(TimeDelta::MAX);
+    row.time().is_some_and(|time| now - time > allowed)
 }

@@ -236,8 +236,12 @@ impl<'a> Stream<'a> {
         self.pool
             .release(delivered.operations.iter().map(crate::operation::Operation::custom_id));
         for row in delivered.operations.iter().flat_map(|operation| operation.rows()) {
-            self.tracker
-                .row_done(row.sequence(), rejected.contains(&(row.sequence(), row.row())));
+            let place = (row.sequence(), row.row());
+            if delivered.filtered.contains(&place) {
+                self.tracker.row_filtered(row.sequence());
+            } else {
+                self.tracker.row_done(row.sequence(), rejected.contains(&place));
+            }
         }
         let held = delivered.held.iter().map(HeldRow::reject);
         for reject in held.chain(delivered.rejects) {

@@ -39,6 +39,9 @@ pub struct Spec {
     /// Accept `http` for other machines too. The REST API key then travels in the clear.
     #[serde(default)]
     pub allow_insecure_http: bool,
+    /// A file with the certificates (PEM) of the authorities that may have signed the server's; the system's own unless given. For a proxy that opens TLS.
+    #[serde(default)]
+    pub ssl_root_certificate: Option<String>,
     /// What NULL in a column means for a profile attribute: `omit` leaves the attribute as it is, `unset` removes it. In events, NULL is always left out.
     #[serde(default)]
     pub nulls: Nulls,
@@ -203,6 +206,12 @@ pub struct LimitOverrides {
     pub arrays_per_profile: Option<u32>,
     /// Characters of an e-mail address (256).
     pub email_chars: Option<u32>,
+    /// Digits of a telephone number (15).
+    pub phone_digits: Option<u32>,
+    /// Topics of one profile (25).
+    pub topics: Option<u32>,
+    /// Characters of a topic (300).
+    pub topic_chars: Option<u32>,
     /// Events of one profile in one request (15).
     pub events_per_operation: Option<u32>,
     /// Bytes of one event (25,000).
@@ -221,6 +230,8 @@ pub struct LimitOverrides {
     pub tag_chars: Option<u32>,
     /// Strings in events may hold line breaks (false).
     pub event_line_breaks: bool,
+    /// Words such as `null` and `undefined` may be custom ids (false).
+    pub custom_id_words: bool,
 }
 
 /// The rates to keep to.

@@ -6,6 +6,8 @@
 mod answers;
 #[path = "batch/any_table.rs"]
 mod any_table;
+#[path = "batch/connections.rs"]
+mod connections;
 #[path = "batch/dry_run.rs"]
 mod dry_run;
 #[path = "batch/endpoint.rs"]

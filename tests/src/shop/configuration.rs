@@ -41,6 +41,7 @@ impl Target {
 #[derive(Clone, Debug)]
 pub struct Configuration {
     target: Target,
+    table: String,
     source_plugin: String,
     destination_plugin: String,
     source_lines: Vec<String>,
@@ -74,6 +75,7 @@ impl Configuration {
         }
         Self {
             target,
+            table: target.table().to_owned(),
             source_plugin: origin.plugin().to_owned(),
             destination_plugin: "batch".to_owned(),
             source_lines: Vec::new(),
@@ -104,6 +106,13 @@ impl Configuration {
         self
     }
 
+    /// The same for another table. The sync keeps its name.
+    #[must_use]
+    pub fn with_table(mut self, table: &str) -> Self {
+        table.clone_into(&mut self.table);
+        self
+    }
+
     /// The same with one more line among Longshore's own options of the source, such as `concurrency: 1`.
     #[must_use]
     pub fn with_source_line(mut self, line: &str) -> Self {
@@ -127,13 +136,13 @@ impl Configuration {
 
     /// The file.
     pub fn text(&self) -> String {
-        let (table, destination) = (self.target.table(), self.target.destination());
+        let (name, table, destination) = (self.target.table(), &self.table, self.target.destination());
         let (source_plugin, destination_plugin) = (&self.source_plugin, &self.destination_plugin);
         let source_lines = indented(&self.source_lines, "  ");
         let source_options = indented(&self.source_options, "    ");
         let destination_options = indented(&self.destination_options, "    ");
         format!(
-            "kind: source\nspec:\n  name: {table}\n  path: {source_plugin}\n  tables: [{table}]\n  destinations: [{destination}]\n\
+            "kind: source\nspec:\n  name: {name}\n  path: {source_plugin}\n  tables: [{table}]\n  destinations: [{destination}]\n\
              {source_lines}  spec:\n{source_options}\
              ---\nkind: destination\nspec:\n  name: {destination}\n  path: {destination_plugin}\n  spec:\n{destination_options}"
         )

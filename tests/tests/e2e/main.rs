@@ -10,6 +10,7 @@ mod clickhouse_syncs;
 mod clickhouse_types;
 mod dry_run;
 mod fault_proxy;
+mod faulty_api;
 mod first_syncs;
 mod generated;
 mod incremental;

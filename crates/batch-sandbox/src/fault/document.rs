@@ -34,6 +34,8 @@ pub(super) struct RuleDocument {
     probability: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burst: Option<u64>,
 }
 
 impl TryFrom<RuleDocument> for FaultRule {
@@ -55,6 +57,10 @@ impl TryFrom<RuleDocument> for FaultRule {
                 seed: seed.unwrap_or_default(),
             }),
         };
+        let burst = document.burst.unwrap_or(1);
+        if burst == 0 {
+            return Err("burst must be 1 or more".to_owned());
+        }
         Ok(Self {
             kind,
             endpoint: document.endpoint,
@@ -62,6 +68,7 @@ impl TryFrom<RuleDocument> for FaultRule {
             skip: document.skip,
             next: document.next,
             chance,
+            burst,
         })
     }
 }
@@ -127,6 +134,7 @@ impl From<FaultRule> for RuleDocument {
             next: rule.next,
             probability: rule.chance.map(|chance| chance.probability),
             seed: rule.chance.map(|chance| chance.seed),
+            burst: (rule.burst > 1).then_some(rule.burst),
             ..Self::default()
         };
         let name = match rule.kind {
@@ -175,6 +183,7 @@ mod tests {
             r#"{"kind":"cut_after","project":"p"}"#,
             r#"{"kind":"partial_errors","operations":2}"#,
             r#"{"kind":"garbled"}"#,
+            r#"{"kind":"status_429","probability":0.01,"seed":7,"burst":3}"#,
         ];
         for document in documents {
             let rule: FaultRule = serde_json::from_str(document).unwrap();
@@ -195,6 +204,7 @@ mod tests {
             r#"{"kind":"status_500","operations":5}"#,
             r#"{"kind":"cut_after","probability":1.5}"#,
             r#"{"kind":"cut_after","seed":1}"#,
+            r#"{"kind":"cut_after","burst":0}"#,
             r#"{"kind":"cut_after","proability":0.5}"#,
         ];
         for document in documents {

@@ -54,6 +54,8 @@ pub struct FaultRule {
     skip: u64,
     next: Option<u64>,
     chance: Option<Chance>,
+    /// Calls that the rule spoils in a row each time it fires.
+    burst: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +74,7 @@ impl FaultRule {
             skip: 0,
             next: None,
             chance: None,
+            burst: 1,
         }
     }
 
@@ -93,6 +96,13 @@ impl FaultRule {
     #[must_use]
     pub fn with_probability(mut self, probability: f64, seed: u64) -> Self {
         self.chance = Some(Chance { probability, seed });
+        self
+    }
+
+    /// Each time it fires, spoils so many calls in a row: as an outage does.
+    #[must_use]
+    pub fn in_bursts_of(mut self, calls: u64) -> Self {
+        self.burst = calls;
         self
     }
 
@@ -136,6 +146,8 @@ pub(crate) struct FaultPlan {
 struct Armed {
     report: FaultReport,
     random: u64,
+    /// Calls that the burst under way still spoils.
+    left_of_burst: u64,
 }
 
 impl FaultPlan {
@@ -147,6 +159,7 @@ impl FaultPlan {
                 seen: 0,
                 fired: 0,
             },
+            left_of_burst: 0,
         });
         self.rules = armed.collect();
     }
@@ -166,16 +179,28 @@ impl FaultPlan {
 
 impl Armed {
     fn fires(&mut self) -> bool {
-        let Self { report, random } = self;
+        let Self {
+            report,
+            random,
+            left_of_burst,
+        } = self;
         report.seen += 1;
         if report.seen <= report.rule.skip || report.rule.next.is_some_and(|times| report.fired >= times) {
             return false;
+        }
+        if *left_of_burst > 0 {
+            *left_of_burst -= 1;
+            report.fired += 1;
+            return true;
         }
         let drawn = report
             .rule
             .chance
             .is_none_or(|chance| unit(random) < chance.probability);
-        report.fired += u64::from(drawn);
+        if drawn {
+            report.fired += 1;
+            *left_of_burst = report.rule.burst.saturating_sub(1);
+        }
         drawn
     }
 }
@@ -240,6 +265,21 @@ mod tests {
         assert!((900..1_100).contains(&count), "{count} of 10,000");
         let other = FaultRule::always(FaultKind::CutBefore).with_probability(0.1, 43);
         assert_ne!(first, fired(&mut plan(&[other]), 10_000));
+    }
+
+    #[test]
+    fn a_burst_spoils_calls_in_a_row() {
+        let rule = FaultRule::always(FaultKind::CutBefore)
+            .with_probability(0.05, 7)
+            .in_bursts_of(3);
+        let fired = fired(&mut plan(&[rule]), 2_000);
+        let lengths: Vec<usize> = fired
+            .chunk_by(|a, b| a == b)
+            .filter(|run| run[0])
+            .map(<[bool]>::len)
+            .collect();
+        assert!(lengths.len() > 20, "{lengths:?}");
+        assert!(lengths.iter().all(|length| length % 3 == 0), "{lengths:?}");
     }
 
     #[test]

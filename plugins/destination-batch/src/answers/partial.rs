@@ -89,6 +89,14 @@ pub(crate) fn refused_row(row: &Row, rule: &str, reason: String) -> Reject {
     reject(row, rule, "", reason, true)
 }
 
+/// An event that was young enough when it was read, and is not any more.
+pub(crate) fn overdue_row(row: &Row) -> Reject {
+    let plan = row.plan();
+    let column = plan.event_time.map(|index| plan.column_name(index)).unwrap_or_default();
+    let reason = "An event that became too old while it waited to be sent (see `late_events`)".to_owned();
+    reject(row, "event_too_old", &column, reason, true)
+}
+
 fn reject(row: &Row, rule: &str, column: &str, reason: String, whole_row: bool) -> Reject {
     Reject {
         sequence: row.sequence(),

@@ -16,10 +16,10 @@ pub(super) fn paced(rates: &RateLimits, endpoint: Endpoint, operations: u64) -> 
     }
     let start = Instant::now();
     let (capacity, per_second) = Pacer::rate(rates, endpoint);
-    // The very bucket that paces requests. It grants first come, first served, so one reservation of all ends with the last of many.
-    let mut bucket = TokenBucket::new(capacity, per_second, start);
+    // The very bucket that paces requests.
+    let bucket = TokenBucket::new(capacity, per_second, start);
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2⁵³ updates")]
-    Some(bucket.reserve(operations as f64, start) - start)
+    Some(bucket.time_for(operations as f64))
 }
 
 #[cfg(test)]
@@ -70,7 +70,8 @@ mod tests {
         let pacer = Pacer::new(&rates, Retries::new(&Retry::default()), Instant::now());
         let start = Instant::now();
         for _ in 0..100 {
-            pacer.turn(Endpoint::Update, 137).await;
+            let turn = pacer.turn(Endpoint::Update, 137).await;
+            pacer.arrived(turn);
         }
         let estimated = paced(&rates, Endpoint::Update, 13_700).unwrap();
         let difference = start.elapsed().abs_diff(estimated);

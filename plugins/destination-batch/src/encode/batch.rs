@@ -59,6 +59,7 @@ impl EncodedBatch {
         (0..self.rows.len()).map(move |index| Row {
             batch: Arc::clone(&batch),
             index: u32::try_from(index).expect("a batch has fewer than 2^32 rows"),
+            is_undated: false,
         })
     }
 }
@@ -68,6 +69,8 @@ impl EncodedBatch {
 pub(crate) struct Row {
     batch: Arc<EncodedBatch>,
     index: u32,
+    /// The event goes without the time that it was given.
+    is_undated: bool,
 }
 
 impl Row {
@@ -105,8 +108,17 @@ impl Row {
         self.batch.plan.target
     }
 
+    /// The time that the event is sent with.
     pub(crate) fn time(&self) -> Option<DateTime<Utc>> {
-        self.encoded().time
+        self.encoded().time.filter(|_| !self.is_undated)
+    }
+
+    /// The same event without its time: Batch takes the time of reception.
+    pub(crate) fn without_time(self) -> Self {
+        Self {
+            is_undated: true,
+            ..self
+        }
     }
 
     pub(crate) fn members(&self) -> &[Member] {
@@ -128,9 +140,65 @@ impl Row {
         }
     }
 
-    /// The event as JSON.
+    /// Writes the event as it is sent.
+    pub(crate) fn write_event(&self, out: &mut Vec<u8>) {
+        let event = self.event_json();
+        match time_member(event).filter(|_| self.is_undated) {
+            Some(time) => {
+                out.extend_from_slice(&event[..time.start]);
+                out.extend_from_slice(&event[time.end..]);
+            }
+            None => out.extend_from_slice(event),
+        }
+    }
+
+    /// The event as JSON, as it was encoded.
     pub(crate) fn event_json(&self) -> &[u8] {
         let Range { start, end } = self.encoded().event;
         &self.batch.bytes[start as usize..end as usize]
+    }
+}
+
+/// Where an encoded event has its time, the comma before it included. The time comes right after the name, and neither holds an escaped character.
+fn time_member(event: &[u8]) -> Option<Range<usize>> {
+    const NAME: &[u8] = b"{\"name\":\"";
+    const TIME: &[u8] = b",\"time\":\"";
+    let quote_after = |start: usize| {
+        event
+            .get(start..)?
+            .iter()
+            .position(|byte| *byte == b'"')
+            .map(|found| start + found)
+    };
+    let start = quote_after(NAME.len())? + 1;
+    let is_time = event.starts_with(NAME) && event[start..].starts_with(TIME);
+    let end = quote_after(start + TIME.len())? + 1;
+    is_time.then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_found_right_after_the_name_and_nowhere_else() {
+        let without_time = |event: &str| {
+            let time = time_member(event.as_bytes()).unwrap_or(0..0);
+            format!("{}{}", &event[..time.start], &event[time.end..])
+        };
+        for (event, expected) in [
+            (r#"{"name":"a","time":"2026-01-01T00:00:00Z"}"#, r#"{"name":"a"}"#),
+            (
+                r#"{"name":"a","time":"2026-01-01T00:00:00Z","attributes":{"time":"x"}}"#,
+                r#"{"name":"a","attributes":{"time":"x"}}"#,
+            ),
+            (r#"{"name":"time"}"#, r#"{"name":"time"}"#),
+            (
+                r#"{"name":"a","attributes":{"time":"x"}}"#,
+                r#"{"name":"a","attributes":{"time":"x"}}"#,
+            ),
+        ] {
+            assert_eq!(without_time(event), expected);
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     column::{Column, Value},
 };
 use crate::{
-    limits::EVENT_AGE_RESERVE,
+    limits::{EVENT_AGE_RESERVE, EVENT_LEAD},
     mapping::TablePlan,
     spec::{LateEvents, Nulls, Target},
     values::{Violation, Written, instant, text, write_json_string},
@@ -265,7 +265,8 @@ impl<'a> Encoder<'a> {
             Value::Unwritable(violation) => return Err(refused(violation)),
             _ => return Err(refused(Violation::new("event_time_invalid", "A value that is no time"))),
         };
-        if time > self.now {
+        // A little ahead is a clock that is a little ahead: such an event waits before it is sent.
+        if time - self.now > EVENT_LEAD {
             let reason = format!(
                 "An event {} in the future; Batch refuses those",
                 describe(time - self.now)

@@ -3,10 +3,12 @@
 use std::{io::Write, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
 use flate2::{Compression as GzipLevel, write::GzEncoder};
-use longshore_sdk::prelude::*;
+use longshore_sdk::{certificates, prelude::*};
 use reqwest::{
-    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    Certificate,
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect,
 };
 use url::Url;
@@ -72,7 +74,9 @@ impl Client {
         if is_loopback(&base) {
             builder = builder.no_proxy();
         }
-        if base.scheme() == "http" {
+        if let Some(file) = &spec.ssl_root_certificate {
+            builder = builder.tls_certs_only(authorities(file)?);
+        } else if base.scheme() == "http" {
             // No certificate is ever looked at: a machine without any can still run against a local server.
             builder = builder.tls_certs_only(Vec::new());
         }
@@ -130,7 +134,7 @@ impl Client {
             }
         };
         let ending = Ending::Answered(response.status().as_u16());
-        let retry_after = retry_after(response.headers());
+        let retry_after = retry_after(response.headers(), Utc::now());
         match take_body(response).await {
             Ok(body) => Reply {
                 ending,
@@ -168,10 +172,29 @@ async fn take_body(mut response: reqwest::Response) -> Result<Bytes, reqwest::Er
     Ok(body.freeze())
 }
 
-/// `Retry-After` in seconds. A date is not read: no page mentions the header at all, and our clock may differ from the server's.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date. A date is measured against the answer's own `Date`, since our clock may differ from the
+/// server's, and against our clock only where there is none.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = |text: &str| DateTime::parse_from_rfc2822(text).map(|date| date.to_utc()).ok();
+    let until = date(text)?;
+    let since = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(date);
+    (until - since.unwrap_or(now)).to_std().ok()
+}
+
+/// The authorities in the file that `ssl_root_certificate` names.
+fn authorities(file: &str) -> Result<Vec<Certificate>> {
+    const FIELD: &str = "/ssl_root_certificate";
+    let certificates = certificates::chain(file, FIELD)?;
+    let authorities = certificates
+        .iter()
+        .map(|certificate| Certificate::from_der(certificate));
+    authorities
+        .map(|read| read.map_err(|error| certificates::unreadable(file, FIELD, &error)))
+        .collect()
 }
 
 fn secret_header(value: &str) -> Result<HeaderValue> {
@@ -218,17 +241,25 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_a_number_of_seconds() {
-        let header = |value: &str| {
-            retry_after(&HeaderMap::from_iter([(
-                RETRY_AFTER,
-                HeaderValue::from_str(value).unwrap(),
-            )]))
+    fn retry_after_is_seconds_or_a_date() {
+        let now = DateTime::parse_from_rfc3339("2026-11-20T09:59:00Z").unwrap().to_utc();
+        let asked = |value: &str, date: Option<&str>| {
+            let header = |value: &str| HeaderValue::from_str(value).unwrap();
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, header(value))]);
+            headers.extend(date.map(|date| (DATE, header(date))));
+            retry_after(&headers, now)
         };
-        assert_eq!(header("7"), Some(Duration::from_secs(7)));
-        assert_eq!(header("0.5"), Some(Duration::from_millis(500)));
-        for value in ["-1", "soon", "Fri, 20 Nov 2026 10:00:00 GMT", "1e300"] {
-            assert_eq!(header(value), None, "{value}");
+        assert_eq!(asked("7", None), Some(Duration::from_secs(7)));
+        assert_eq!(asked("0.5", None), Some(Duration::from_millis(500)));
+        let until = "Fri, 20 Nov 2026 10:00:00 GMT";
+        assert_eq!(asked(until, None), Some(Duration::from_secs(60)));
+        assert_eq!(
+            asked(until, Some("Fri, 20 Nov 2026 09:59:50 GMT")),
+            Some(Duration::from_secs(10)),
+            "by the server's own clock"
+        );
+        for value in ["-1", "soon", "Fri, 20 Nov 2026 09:00:00 GMT", "1e300", "NaN"] {
+            assert_eq!(asked(value, None), None, "{value}");
         }
     }
 

@@ -3,10 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use longshore_sdk::prelude::*;
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     client::Reply,
@@ -16,10 +16,11 @@ use super::{
     request::{Endpoint, Request, body_of},
 };
 use crate::{
-    answers::{self, AnswerRule, Consequence, partial, success},
+    answers::{self, AnswerRule, Consequence, Ending, REFUSED_ALONE, partial, success},
     encode::batch::Row,
+    limits::EVENT_LEAD,
     operation::Operation,
-    spec::Target,
+    spec::{LateEvents, Target},
 };
 
 /// A request that is over.
@@ -31,6 +32,8 @@ pub(crate) struct Delivered {
     pub(crate) rejects: Vec<Reject>,
     /// Events that Batch may have taken and that were not sent again, because they are to be held.
     pub(crate) held: Vec<HeldRow>,
+    /// Events that became too old while they waited, as (sequence, row), where such events are to be left out.
+    pub(crate) filtered: Vec<(u64, u64)>,
 }
 
 /// An event of which nobody knows whether Batch took it.
@@ -54,6 +57,52 @@ impl HeldRow {
 }
 
 impl Delivered {
+    /// A row that Batch refused although it stood alone.
+    ///
+    /// # Errors
+    /// When too many rows in a row were refused so: then it is not the rows. Nothing of the request is acked, so nothing of it is lost.
+    fn refuse(&mut self, single: Operation, reply: &Reply, project: &Project) -> Result<()> {
+        if project.refused_alone() >= REFUSED_ALONE {
+            let error = answers::error(reply.ending, &reply.body);
+            let error = Error {
+                message: format!("{}, and {REFUSED_ALONE} rows in a row alone", error.message),
+                ..error
+            };
+            project.stop(&error);
+            return Err(error);
+        }
+        let code = reply.ending.rule().code;
+        let reason = format!("Batch refused the row{}", answers::describe(reply.ending, &reply.body));
+        let rows = single.rows().iter();
+        self.rejects
+            .extend(rows.map(|row| partial::refused_row(row, code, reason.clone())));
+        self.operations.push(single);
+        Ok(())
+    }
+
+    /// Does with events that have become too old what `late_events` says, and gives back what is to be sent.
+    fn take_out_overdue(&mut self, operations: Vec<Operation>, now: DateTime<Utc>) -> Vec<Operation> {
+        let mut on_time = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let (sent, overdue) = operation.without_overdue(now);
+            on_time.extend(sent);
+            let Some(overdue) = overdue else { continue };
+            debug!(
+                events = overdue.rows().len(),
+                "events became too old while they waited to be sent"
+            );
+            for row in overdue.rows() {
+                if row.plan().late_events == LateEvents::Skip {
+                    self.filtered.push((row.sequence(), row.row()));
+                } else {
+                    self.rejects.push(partial::overdue_row(row));
+                }
+            }
+            self.operations.push(overdue);
+        }
+        on_time
+    }
+
     /// The rows that count as rejected, as (sequence, row): refused as a whole, or held.
     pub(crate) fn rejected_rows(&self) -> HashSet<(u64, u64)> {
         let refused = self.rejects.iter().filter(|reject| reject.whole_row);
@@ -67,8 +116,10 @@ impl Delivered {
 /// What one answer means for the operations it was about.
 enum Outcome {
     Taken(Vec<success::PartialError>),
-    /// The request as a whole is at fault, for this reason.
-    Refused(&'static AnswerRule, String),
+    /// Not sent: some of its events had become too old by now.
+    Overdue(DateTime<Utc>),
+    /// The request as a whole is at fault, with this answer.
+    Refused(Reply),
     /// Nobody knows, and it is not to be sent again, after this.
     Held(&'static AnswerRule),
 }
@@ -98,6 +149,7 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
         operations: Vec::with_capacity(operations.len()),
         rejects: Vec::new(),
         held: Vec::new(),
+        filtered: Vec::new(),
     };
     // A stack: the earlier half of a divided request is sent before the later one.
     let mut to_send = vec![(operations, body)];
@@ -120,21 +172,21 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
                 delivered.held.extend(held);
                 delivered.operations.extend(operations);
             }
-            Outcome::Refused(rule, reason) => match divide(operations) {
+            Outcome::Overdue(now) => {
+                let on_time = delivered.take_out_overdue(operations, now);
+                if !on_time.is_empty() {
+                    let body = body_of(&on_time);
+                    to_send.push((on_time, body));
+                }
+            }
+            Outcome::Refused(reply) => match divide(operations) {
                 Ok((earlier, later)) => {
                     for half in [later, earlier] {
                         let body = body_of(&half);
                         to_send.push((half, body));
                     }
                 }
-                Err(single) => {
-                    let rejects = single
-                        .rows()
-                        .iter()
-                        .map(|row| partial::refused_row(row, rule.code, reason.clone()));
-                    delivered.rejects.extend(rejects);
-                    delivered.operations.push(single);
-                }
+                Err(single) => delivered.refuse(single, &reply, sending.project)?,
             },
         }
     }
@@ -158,21 +210,29 @@ impl Sending<'_> {
         let project = self.project;
         let (mut attempts, mut refusals) = (0, 0);
         loop {
+            wait_for_its_time(operations).await;
             let turn = project.pacer.turn(self.endpoint, operations.len()).await;
             project.check_running()?;
+            // Only now: a pause, or waits between attempts, may have taken long. What was taken from the bucket for this turn is not used, which is rare.
+            let now = Utc::now();
+            if operations.iter().any(|operation| operation.has_overdue(now)) {
+                return Ok(Outcome::Overdue(now));
+            }
             let sent = Instant::now();
             let reply = project.client.post(self.endpoint, body.clone()).await;
+            if matches!(reply.ending, Ending::Answered(_)) {
+                project.pacer.arrived(turn);
+            }
             let rule = reply.ending.rule();
             match rule.consequence {
                 Consequence::Read => return read(project, operations, &reply, turn, passage, sent),
                 Consequence::Divide => {
-                    let reason = format!("Batch refused the row{}", answers::describe(reply.ending, &reply.body));
                     info!(
                         operations = operations.len(),
                         answer = rule.code,
                         "a request was refused as a whole; looking for the row at fault"
                     );
-                    return Ok(Outcome::Refused(rule, reason));
+                    return Ok(Outcome::Refused(reply));
                 }
                 Consequence::Stop => {
                     let error = answers::error(reply.ending, &reply.body);
@@ -240,6 +300,22 @@ impl Sending<'_> {
         );
         sleep(delay).await;
         Ok(Outcome::Held(rule))
+    }
+}
+
+/// Waits until no event of a request is ahead of this machine's clock any more. [`EVENT_LEAD`] bounds it, and a clock that is set back in the meantime does
+/// not lengthen it: then Batch decides.
+async fn wait_for_its_time(operations: &[Operation]) {
+    let Some(latest) = operations.iter().filter_map(Operation::latest).max() else {
+        return;
+    };
+    let ahead = (latest - Utc::now()).min(EVENT_LEAD).to_std().unwrap_or_default();
+    if !ahead.is_zero() {
+        debug!(
+            wait_ms = ahead.as_millis() as u64,
+            "an event is ahead of this machine's clock and waits for its time"
+        );
+        sleep(ahead).await;
     }
 }
 

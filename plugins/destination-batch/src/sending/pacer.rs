@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    sync::{Mutex as Line, Notify},
+    time::{Instant, sleep_until},
+};
 
 use super::{bucket::TokenBucket, request::Endpoint, retry::Retries};
 use crate::{
@@ -14,10 +17,18 @@ use crate::{
 };
 
 /// Shared by everything in the process that writes to the project.
+///
+/// Whoever sends knows four calls: [`turn`](Self::turn) before a request, [`arrived`](Self::arrived) when it is answered, then [`accepted`](Self::accepted)
+/// or [`refused`](Self::refused). A bucket that several processes share (in a store of theirs, say) would be another body of these four; there is none, because the state store is the
+/// orchestrator's and a lease for every request would cost more than `rate_limit.share` does.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     retries: Retries,
     state: Mutex<State>,
+    /// For each endpoint, those that wait for a turn; only the first one asks the bucket.
+    lines: [Line<()>; 2],
+    /// A request was answered, so that a turn may be had earlier.
+    changed: Notify,
 }
 
 #[derive(Debug)]
@@ -25,7 +36,7 @@ struct State {
     /// `None`: no rate to keep to.
     buckets: Option<[TokenBucket; 2]>,
     paused_until: Option<Instant>,
-    /// Counts pauses: what was reserved in an earlier round is void.
+    /// Counts pauses: what is said of a request of an earlier round is of no weight any more.
     round: u64,
     refusals_in_a_row: u32,
 }
@@ -34,6 +45,9 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
     round: u64,
+    endpoint: Endpoint,
+    /// Of the request, in its bucket.
+    number: u64,
 }
 
 /// Requests do not all take the same time to arrive. What our bucket holds back covers differences up to this, so that the server's bucket is never
@@ -61,6 +75,8 @@ impl Pacer {
         Self {
             retries,
             state: Mutex::new(state),
+            lines: <[Line<()>; 2]>::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -80,15 +96,34 @@ impl Pacer {
         }
     }
 
-    /// Waits until a request of so many operations may go. Dropping the wait gives its tokens back.
+    /// Waits until a request of so many operations may go: first come, first served. Dropping the wait costs nothing.
     pub(crate) async fn turn(&self, endpoint: Endpoint, operations: usize) -> Turn {
+        let _first_in_line = self.lines[endpoint.index()].lock().await;
         loop {
-            let reservation = self.reserve(endpoint, operations as f64);
-            sleep_until(reservation.at).await;
-            if let Some(turn) = reservation.redeem() {
-                return turn;
+            // Asked for before looking, so that nothing is missed in between.
+            let changed = self.changed.notified();
+            let again_at = match self.try_turn(endpoint, operations as f64, Instant::now()) {
+                Ok(turn) => return turn,
+                Err(again_at) => again_at,
+            };
+            tokio::select! {
+                () = sleep_until(again_at) => {}
+                () = changed => {}
             }
         }
+    }
+
+    /// The request of this turn was answered, whatever the answer.
+    pub(crate) fn arrived(&self, turn: Turn) {
+        let mut state = self.lock();
+        if turn.round != state.round {
+            return;
+        }
+        if let Some(buckets) = &mut state.buckets {
+            buckets[turn.endpoint.index()].arrived(turn.number, Instant::now());
+        }
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// The server said "too many requests" to a request of this turn. Returns the pause, if this begins one.
@@ -126,65 +161,26 @@ impl Pacer {
         }
     }
 
-    fn reserve(&self, endpoint: Endpoint, tokens: f64) -> Reservation<'_> {
-        let now = Instant::now();
+    /// Leave to send now, or when to ask again.
+    fn try_turn(&self, endpoint: Endpoint, tokens: f64, now: Instant) -> Result<Turn, Instant> {
         let mut state = self.lock();
-        let from = state.paused_until.map_or(now, |until| until.max(now));
-        let round = state.round;
-        let at = match &mut state.buckets {
-            Some(buckets) => buckets[endpoint.index()].reserve(tokens, from),
-            None => from,
-        };
-        Reservation {
-            pacer: self,
-            endpoint,
-            tokens,
-            at,
-            round,
-            is_redeemed: false,
+        if let Some(until) = state.paused_until.filter(|until| *until > now) {
+            return Err(until);
         }
+        let round = state.round;
+        let number = match &mut state.buckets {
+            Some(buckets) => buckets[endpoint.index()].take(tokens, now)?,
+            None => 0,
+        };
+        Ok(Turn {
+            round,
+            endpoint,
+            number,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Tokens promised for a time. Unused, they go back.
-struct Reservation<'a> {
-    pacer: &'a Pacer,
-    endpoint: Endpoint,
-    tokens: f64,
-    at: Instant,
-    round: u64,
-    is_redeemed: bool,
-}
-
-impl Reservation<'_> {
-    /// Leave to send, unless a pause has begun since.
-    fn redeem(mut self) -> Option<Turn> {
-        let state = self.pacer.lock();
-        let is_valid = state.round == self.round
-            && state
-                .paused_until
-                .is_none_or(|until| until <= self.at.max(Instant::now()));
-        drop(state);
-        self.is_redeemed = is_valid;
-        is_valid.then_some(Turn { round: self.round })
-    }
-}
-
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        if self.is_redeemed {
-            return;
-        }
-        let mut state = self.pacer.lock();
-        if state.round == self.round
-            && let Some(buckets) = &mut state.buckets
-        {
-            buckets[self.endpoint.index()].refund(self.tokens);
-        }
     }
 }
 
@@ -198,12 +194,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_hour_uses_nearly_all_that_is_allowed_and_never_more() {
+    async fn a_minute_uses_nearly_all_that_is_allowed_and_never_more() {
         let pacer = pacer();
         let start = Instant::now();
         let mut sent = 0.0;
         while start.elapsed() < Duration::from_secs(60) {
-            pacer.turn(Endpoint::Update, 200).await;
+            let turn = pacer.turn(Endpoint::Update, 200).await;
+            pacer.arrived(turn);
             sent += 200.0;
             let allowed = limits::UPDATE_BURST + limits::UPDATE_PER_SECOND * start.elapsed().as_secs_f64();
             assert!(sent <= allowed, "{sent} of {allowed}");
@@ -213,23 +210,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_refusal_stops_all_endpoints_and_voids_what_was_promised() {
+    async fn one_refusal_stops_all_endpoints_and_empties_their_buckets() {
         let pacer = pacer();
         let start = Instant::now();
         let turn = pacer.turn(Endpoint::Update, 200).await;
-        let mut promised = Box::pin(async {
+        let mut waiting = Box::pin(async {
             for _ in 0..5 {
                 pacer.turn(Endpoint::Update, 200).await;
             }
         });
-        assert!(futures_util::poll!(&mut promised).is_pending());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
         assert_eq!(
             pacer.refused(turn, None, 0.0, Instant::now()),
             Some(Duration::from_secs(5))
         );
         pacer.turn(Endpoint::MassUpdate, 1).await;
         assert!(start.elapsed() >= Duration::from_secs(5));
-        promised.await;
+        waiting.await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -258,7 +255,8 @@ mod tests {
     async fn a_wait_that_is_given_up_gives_its_tokens_back() {
         let pacer = pacer();
         let start = Instant::now();
-        pacer.turn(Endpoint::Update, 940).await;
+        let first = pacer.turn(Endpoint::Update, 940).await;
+        pacer.arrived(first);
         {
             let mut waiting = Box::pin(pacer.turn(Endpoint::Update, 200));
             assert!(futures_util::poll!(&mut waiting).is_pending());

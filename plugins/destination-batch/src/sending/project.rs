@@ -1,6 +1,9 @@
 //! What everything that writes to one project shares: pace, concurrency, claims, and the end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use longshore_sdk::prelude::*;
 use tokio::time::Instant;
@@ -26,6 +29,7 @@ pub(crate) struct Project {
     limits: [RequestLimits; 2],
     stopped: Mutex<Option<Error>>,
     losses: Mutex<Losses>,
+    refused_alone: AtomicU32,
 }
 
 /// Requests of which nobody knows what became, one after the other.
@@ -57,6 +61,7 @@ impl Project {
             limits: Endpoint::ALL.map(|endpoint| RequestLimits::new(endpoint, &spec.requests, &spec.rate_limit)),
             stopped: Mutex::new(None),
             losses: Mutex::default(),
+            refused_alone: AtomicU32::new(0),
         }
     }
 
@@ -86,9 +91,15 @@ impl Project {
         losses.add(sent, Instant::now())
     }
 
+    /// Batch refused a request that held one row. Returns how often in a row that was so, with nothing taken in between.
+    pub(crate) fn refused_alone(&self) -> u32 {
+        self.refused_alone.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
     /// Batch has taken a request and said so.
     pub(crate) fn answered(&self) {
         self.losses.lock().unwrap_or_else(PoisonError::into_inner).in_a_row = 0;
+        self.refused_alone.store(0, Ordering::Relaxed);
     }
 
     /// Why nothing may be sent.

@@ -39,8 +39,8 @@ impl Spec {
                 ));
             }
         }
-        let version_is_plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-        if self.api_version.is_empty() || !self.api_version.bytes().all(version_is_plain) {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !self.api_version.split('.').all(is_number) {
             return Err(invalid(
                 "/api_version",
                 "The API version is not a number",
@@ -147,6 +147,13 @@ impl Spec {
                 "Write it as https://host.",
             ));
         }
+        if self.ssl_root_certificate.is_some() && url.scheme() != "https" {
+            return Err(invalid(
+                "/ssl_root_certificate",
+                "`ssl_root_certificate` has no effect without https",
+                "Take it out, or write base_url as https://host.",
+            ));
+        }
         match url.scheme() {
             "https" => Ok(url),
             "http" if self.allow_insecure_http || is_loopback(&url) => Ok(url),
@@ -206,6 +213,14 @@ mod tests {
             (json!({ "rest_api_key": "" }), "/rest_api_key"),
             (json!({ "rest_api_key": "a\nb" }), "/rest_api_key"),
             (json!({ "api_version": "v2" }), "/api_version"),
+            (json!({ "api_version": "" }), "/api_version"),
+            (json!({ "api_version": ".." }), "/api_version"),
+            (json!({ "rest_api_key": "a\r\nX-Batch-Project: b" }), "/rest_api_key"),
+            (json!({ "project_key": "clé" }), "/project_key"),
+            (
+                json!({ "ssl_root_certificate": "ca.pem", "base_url": "http://127.0.0.1:1" }),
+                "/ssl_root_certificate",
+            ),
             (json!({ "concurrency": 0 }), "/concurrency"),
             (json!({ "concurrency": 65 }), "/concurrency"),
             (json!({ "rate_limit": { "share": 0.0 } }), "/rate_limit/share"),

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::LazyLock};
 use serde_json::Value as Json;
 
 use super::{Violation, text::longer_than, write_json_string};
-use crate::limits::{Limits, PHONE_DIGITS};
+use crate::limits::Limits;
 
 /// One of Batch's own profile attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,12 @@ impl Native {
                     format!("A text of {characters} characters that is no e-mail address"),
                 )
             }),
-            Self::PhoneNumber => write_if(is_phone_number(text), text, out, || {
+            Self::PhoneNumber => write_if(is_phone_number(text, limits), text, out, || {
                 Violation::new(
                     "phone_invalid",
                     format!(
-                        "A text of {characters} characters that is no E.164 number (+ and up to {PHONE_DIGITS} digits)"
+                        "A text of {characters} characters that is no E.164 number (+ and up to {} digits)",
+                        limits.phone_digits
                     ),
                 )
             }),
@@ -104,18 +105,18 @@ impl Native {
 /// Topics in the API's form: lower case, letters, digits and `_`, 1 to 25 of them.
 pub(crate) fn topics<'a>(items: impl Iterator<Item = &'a str>, limits: &Limits) -> Result<Vec<String>, Violation> {
     let topics: Vec<String> = items.map(str::to_ascii_lowercase).collect();
-    if topics.is_empty() || topics.len() > limits.array_items {
-        let reason = format!("{} topics; Batch takes 1 to {}", topics.len(), limits.array_items);
+    if topics.is_empty() || topics.len() > limits.topics {
+        let reason = format!("{} topics; Batch takes 1 to {}", topics.len(), limits.topics);
         return Err(Violation::new("topics_count", reason));
     }
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    let bad = |topic: &&String| topic.is_empty() || topic.len() > limits.string_chars || !topic.bytes().all(allowed);
+    let bad = |topic: &&String| topic.is_empty() || topic.len() > limits.topic_chars || !topic.bytes().all(allowed);
     match topics.iter().find(bad) {
         Some(topic) => {
             let reason = format!(
                 "A topic of {} characters; Batch takes 1 to {} of a-z, 0-9 and _",
                 topic.chars().count(),
-                limits.string_chars
+                limits.topic_chars
             );
             Err(Violation::new("topic_invalid", reason))
         }
@@ -161,9 +162,9 @@ fn is_email(text: &str) -> bool {
     host_is_plain && host_has_labels && local_is_plain
 }
 
-fn is_phone_number(text: &str) -> bool {
+fn is_phone_number(text: &str, limits: &Limits) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
-        (1..=PHONE_DIGITS).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        (1..=limits.phone_digits).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 

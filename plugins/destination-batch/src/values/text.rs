@@ -70,10 +70,8 @@ pub(crate) fn check_custom_id(id: &str, limits: &Limits) -> Result<(), Violation
     if id.contains(['\n', '\r']) {
         return Err(Violation::new("custom_id_line_break", "A custom id with a line break"));
     }
-    if CUSTOM_IDS_BLOCKED
-        .iter()
-        .any(|blocked| id.eq_ignore_ascii_case(blocked))
-    {
+    let is_blocked = |blocked: &&str| id.eq_ignore_ascii_case(blocked);
+    if !limits.custom_id_words && CUSTOM_IDS_BLOCKED.iter().any(is_blocked) {
         return Err(Violation::new(
             "custom_id_blocked",
             "One of the words that Batch blocks as custom ids, such as \"null\"",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use longshore_sdk::{core::balance::DestinationCounts, prelude::*};
+use longshore_sdk::{core::balance::DestinationCounts, harness::UncertainRows, prelude::*};
 use serde_json::json;
 
 use crate::{
@@ -123,7 +123,8 @@ async fn an_unreachable_server_is_a_retryable_error_with_its_cause() {
 #[tokio::test]
 async fn a_request_refused_whole_is_halved_until_the_row_at_fault_is_found() {
     let is_bad = |id: &String| id == "u13" || id == "u77";
-    for status in [400, 413] {
+    // The last two are not among the answers that Batch documents.
+    for status in [400, 413, 409, 451] {
         let endpoint = Endpoint::start(move |request, _| {
             if request.ids().iter().any(is_bad) {
                 answer(status, r#"{"error_code":"MALFORMED"}"#)
@@ -156,6 +157,94 @@ async fn a_request_refused_whole_is_halved_until_the_row_at_fault_is_found() {
             written.rejects[0].reason
         );
     }
+}
+
+#[tokio::test]
+async fn while_every_request_is_refused_the_run_stops_and_the_table_does_not_end_among_the_rejects() {
+    for (status, code) in [(400, "request_malformed"), (418, "request_refused")] {
+        let endpoint = Endpoint::start(move |_, _| answer(status, r#"{"error_code":"MALFORMED"}"#)).await;
+        let changes = json!({ "concurrency": 1 });
+        let harness = destination(spec(endpoint.address, "profile_attributes", &changes)).await;
+        let (table, batch) = profiles(1_000);
+        let batches: Vec<_> = (0..10).map(|index| batch.slice(index * 100, 100)).collect();
+        let (written, end) = harness
+            .write_to_the_end(table, WriteMode::Overwrite, &batches, UncertainRows::default())
+            .await;
+        let error = end.unwrap_err();
+        assert_eq!(
+            (error.code.as_str(), error.retryable, error.scope),
+            (code, false, Scope::Run)
+        );
+        assert!(error.message.contains("100 rows in a row"), "{}", error.message);
+        assert!(written.rejects.len() < 100, "{}", written.rejects.len());
+        assert!(endpoint.seen().len() < 400, "{}", endpoint.seen().len());
+    }
+}
+
+#[tokio::test]
+async fn refused_rows_among_others_do_not_stop_the_run_however_many() {
+    let endpoint = Endpoint::start(|request, _| {
+        let is_odd = |id: &String| id.ends_with(['1', '3', '5', '7', '9']);
+        if request.ids().iter().any(is_odd) {
+            answer(400, "")
+        } else {
+            success()
+        }
+    })
+    .await;
+    let harness = destination(spec(endpoint.address, "profile_attributes", &json!({}))).await;
+    let (table, batch) = profiles(400);
+    let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    assert_eq!((written.counts.delivered, written.counts.rejected), (200, 200));
+}
+
+#[tokio::test]
+async fn an_event_that_becomes_too_old_during_a_pause_is_not_sent_with_its_time() {
+    let policies = [("reject", 1, 1, 0), ("skip", 1, 0, 1), ("send_without_time", 2, 0, 0)];
+    let tries = policies.map(|(policy, delivered, rejected, filtered)| async move {
+        let endpoint = Endpoint::start(|_, index| match index {
+            0 => Answer {
+                retry_after: Some("11"),
+                ..answer(429, "")
+            },
+            _ => success(),
+        })
+        .await;
+        // Of 20 seconds, encoding leaves 15 for waiting and travelling, sending 5: what is 4 seconds old waits too long in a pause of 11.
+        let changes = json!({ "limits": { "event_age": "20s" }, "late_events": policy });
+        let harness = destination(spec(endpoint.address, "profile_events", &changes)).await;
+        let now = chrono::Utc::now();
+        let time = |age: i64| Some((now - chrono::TimeDelta::seconds(age)).to_rfc3339());
+        let (table, batch) = table(vec![
+            ("custom_id", text([Some("a"), Some("a")])),
+            ("event_name", text([Some("old"), Some("young")])),
+            ("event_time", text([time(4), time(0)])),
+        ]);
+        let written = harness.write(table, WriteMode::Append, &[batch]).await.unwrap();
+        assert_eq!(
+            written.counts,
+            DestinationCounts {
+                delivered,
+                rejected,
+                filtered,
+            },
+            "{policy}"
+        );
+        let rules: Vec<_> = written
+            .rejects
+            .iter()
+            .map(|reject| (reject.rule.as_str(), reject.column.as_str()))
+            .collect();
+        let expected = [("event_too_old", "event_time")];
+        assert_eq!(rules, expected[..usize::try_from(rejected).unwrap()], "{policy}");
+        let seen = endpoint.seen();
+        assert_eq!(seen.len(), 2, "{policy}");
+        let sent = seen[1].operations[0]["events"].as_array().unwrap();
+        let old = sent.iter().find(|event| event["name"] == "old");
+        assert_eq!(old.is_some(), policy == "send_without_time", "{policy}");
+        assert!(old.is_none_or(|event| event.get("time").is_none()), "{policy}");
+    });
+    futures_util::future::join_all(tries).await;
 }
 
 #[tokio::test]

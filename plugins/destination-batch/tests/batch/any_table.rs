@@ -1,15 +1,30 @@
 //! Whatever a table holds, the sandbox takes every request in full: nothing is sent that the API is known to refuse.
+//!
+//! Tables are made of columns of every Arrow type in every role that `prepare` allows, filled at random with texts, numbers and documents of every kind
+//! and size. What was sent and which rules refused something is noted: a form, a type, a role or a rule that was not reached fails the test.
 
-use std::sync::Arc;
+#[path = "any_table/columns.rs"]
+mod columns;
+#[path = "any_table/reached.rs"]
+mod reached;
+#[path = "any_table/roles.rs"]
+mod roles;
+#[path = "any_table/texts.rs"]
+mod texts;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
+
+use longshore_batch_sandbox::Running;
 use longshore_sdk::{
     arrow::{
-        array::{
-            ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, ListBuilder, StringArray,
-            StringBuilder, StructArray, TimestampMicrosecondArray, UInt64Array,
-        },
-        datatypes::{DataType, Field},
+        array::{ArrayRef, Date32Array, RecordBatch, StringArray, TimestampMicrosecondArray},
+        datatypes::{DataType, Field, Schema, UnionFields, UnionMode},
     },
+    harness::{DestinationHarness, Written},
     prelude::*,
 };
 use proptest::{
@@ -17,348 +32,464 @@ use proptest::{
     option,
     prelude::*,
     sample::select,
-    strategy::BoxedStrategy,
-    test_runner::{Config, TestRunner},
+    strategy::{BoxedStrategy, ValueTree},
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
+use tokio::runtime::Runtime;
 
-use crate::rows::{destination, project, sandbox, spec, table};
+use self::{
+    columns::{ColumnType, every_type, extended},
+    reached::{FORMS, Reached, rules},
+    roles::Role,
+};
+use crate::rows::{destination, project, sandbox, spec};
 
-const CASES: u32 = 120;
 const ROWS: usize = 40;
+const RANDOM_TABLES: u32 = 60;
+/// Tables for each group of columns when all are gone through.
+const TABLES_OF_A_GROUP: u32 = 3;
+const COLUMNS_OF_A_GROUP: usize = 8;
 
-type Columns = Vec<(&'static str, ArrayRef)>;
+/// A column that `prepare` lets through: an index among the types, and a role.
+type Choice = (usize, Role);
 
-/// Text of every kind that has a rule somewhere, and text of no kind.
-fn any_text() -> BoxedStrategy<String> {
-    let words = select(vec![
-        "",
-        " ",
-        "\n",
-        "a\nb",
-        "\u{0}",
-        "\u{7f}",
-        "\"\\",
-        "null",
-        "NULL",
-        "true",
-        "[object Object]",
-        "é😀",
-        "plain",
-        "a@b.example",
-        "a@b",
-        "@",
-        "a b@c.example",
-        "+33612345678",
-        "+",
-        "0612",
-        "fr",
-        "FR",
-        "français",
-        "Europe/Paris",
-        "Mars/Base",
-        "subscribed",
-        "Subscribed",
-        "https://x.y/z?a=1#b",
-        "https://",
-        "x.y",
-        "HTTP://X.Y",
-        "https://a b",
-        "1990-01-02",
-        "1990-01-02T03:04:05Z",
-        "1990-01-02 03:04:05.678+02:00",
-        "1990-13-02",
-        "0000-00-00",
-        "10000-01-01T00:00:00Z",
-        "[]",
-        "{}",
-        "[\"a\",\"b\"]",
-        "[\"\"]",
-        "[1,2]",
-        "[null]",
-        "[[\"a\"]]",
-        "[{\"a\":1}]",
-        "[{\"a\":1},\"b\"]",
-        "{\"a\":1}",
-        "{\"A b\":1,\"a_b\":2}",
-        "{\"$add\":[\"x\"]}",
-        "{\"$remove\":[\"x\"]}",
-        "{\"$add\":[\"x\"],\"$remove\":[\"y\"]}",
-        "{\"$add\":[]}",
-        "{\"$add\":1}",
-        "{\"$label\":\"x\"}",
-        "{\"a\":{\"b\":{\"c\":{\"d\":1}}}}",
-        "{\"a\":[{\"b\":{\"c\":1}}]}",
-        "{\"url(a)\":\"x\"}",
-        "{\"url(a)\":\"https://x.y\"}",
-        "{\"date(a)\":\"1990-01-02\"}",
-        "{\"a\":18446744073709551615}",
-        "{\"a\":1e308}",
-        "{\"a\":\"\"}",
-        "{\"a\":[]}",
-        "{\"\":1}",
-        "[\"A b\",\"c\"]",
-        "[\"news\",\"sport\"]",
-        "{not json",
-        "{\"a\":null}",
-        "{\"é\":1}",
-        "{\"a\":\"x\\ny\"}",
-    ])
-    .prop_map(str::to_owned);
-    let long = (295_usize..310, select(vec!["a", "é", "😀"])).prop_map(|(count, letter)| letter.repeat(count));
-    let arrays = (20_usize..30, any::<bool>()).prop_map(|(count, objects)| {
-        json!(vec![if objects { json!({ "a": 1 }) } else { json!("x") }; count]).to_string()
-    });
-    let wide = (18_usize..24).prop_map(|count| {
-        let fields: serde_json::Map<_, _> = (0..count).map(|index| (format!("k{index}"), json!(index))).collect();
-        serde_json::Value::Object(fields).to_string()
-    });
-    let large = (1_990_usize..2_060).prop_map(|count| format!("https://x.y/{}", "a".repeat(count)));
-    prop_oneof![6 => words, 1 => long, 1 => arrays, 1 => wide, 1 => large, 2 => any::<String>()].boxed()
+/// A table of one target, ready to be written.
+#[derive(Clone, Debug)]
+struct Case {
+    changes: Json,
+    /// The columns that say whose row it is, what happened and when.
+    own: Vec<(&'static str, ArrayRef)>,
+    columns: Vec<(Choice, ArrayRef)>,
 }
 
-fn cells<T: std::fmt::Debug + 'static>(
-    values: impl Strategy<Value = T> + 'static,
-) -> impl Strategy<Value = Vec<Option<T>>> {
-    vec(option::weighted(0.85, values), ROWS)
+/// One target, and what its tables can be made of.
+struct Target {
+    name: &'static str,
+    mode: WriteMode,
+    variants: Vec<Json>,
+    types: Vec<ColumnType>,
+    allowed: Vec<Choice>,
+    runtime: Runtime,
+    reached: Mutex<Reached>,
 }
 
-fn text_column() -> BoxedStrategy<ArrayRef> {
-    cells(any_text())
+fn sample(columns: &BoxedStrategy<ArrayRef>) -> ArrayRef {
+    columns.new_tree(&mut TestRunner::default()).unwrap().current()
+}
+
+fn cells(values: BoxedStrategy<String>) -> BoxedStrategy<ArrayRef> {
+    vec(option::weighted(0.9, values), ROWS)
         .prop_map(|values| Arc::new(StringArray::from(values)) as ArrayRef)
         .boxed()
 }
 
-fn list_column() -> BoxedStrategy<ArrayRef> {
-    cells(vec(option::weighted(0.97, any_text()), 0..28))
-        .prop_map(|rows| {
-            let mut builder = ListBuilder::new(StringBuilder::new());
-            for row in rows {
-                let is_some = row.is_some();
-                row.into_iter()
-                    .flatten()
-                    .for_each(|item| builder.values().append_option(item));
-                builder.append(is_some);
-            }
-            Arc::new(builder.finish()) as ArrayRef
+fn now_us() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(now.unwrap().as_micros()).unwrap()
+}
+
+/// From two days ago to two minutes ahead, and times that are none.
+fn times() -> BoxedStrategy<ArrayRef> {
+    let offsets = vec(option::weighted(0.85, -172_800_000_000_i64..120_000_000), ROWS);
+    let instants = offsets.prop_map(|offsets| {
+        let times = offsets.into_iter().map(|offset| offset.map(|offset| now_us() + offset));
+        Arc::new(times.collect::<TimestampMicrosecondArray>()) as ArrayRef
+    });
+    let today = vec(option::of(-2_i32..1), ROWS).prop_map(|days| {
+        let today = i32::try_from(now_us() / 86_400_000_000).unwrap();
+        let days = days.into_iter().map(|day| day.map(|day| today + day));
+        Arc::new(days.collect::<Date32Array>()) as ArrayRef
+    });
+    let far = vec(any::<i64>(), ROWS).prop_map(|times| Arc::new(TimestampMicrosecondArray::from(times)) as ArrayRef);
+    prop_oneof![4 => instants, 1 => today, 1 => far, 1 => cells(texts::any_text())].boxed()
+}
+
+/// Each profile a few times, or all rows of one.
+fn ids() -> BoxedStrategy<ArrayRef> {
+    let one = Just(Arc::new(StringArray::from(vec!["u1"; ROWS])) as ArrayRef);
+    prop_oneof![4 => cells(texts::custom_ids()), 1 => one].boxed()
+}
+
+fn own_columns(target: &str) -> BoxedStrategy<Vec<(&'static str, ArrayRef)>> {
+    if target == "profile_attributes" {
+        return ids().prop_map(|ids| vec![("custom_id", ids)]).boxed();
+    }
+    let names = select(vec!["bought", "seen", "a23456789012345678901234567890"]).prop_map(str::to_owned);
+    let bad = select(vec!["Bad Name", "", "a234567890123456789012345678901"]).prop_map(str::to_owned);
+    let names = cells(prop_oneof![8 => names, 1 => bad].boxed());
+    (ids(), names, option::weighted(0.9, times()))
+        .prop_map(|(ids, names, times)| {
+            let own = vec![("custom_id", ids), ("event_name", names)];
+            own.into_iter()
+                .chain(times.map(|times| ("event_time", times)))
+                .collect()
         })
         .boxed()
 }
 
-fn struct_column() -> BoxedStrategy<ArrayRef> {
-    (text_column(), list_column())
-        .prop_map(|(text, list)| {
-            let fields = vec![
-                (Arc::new(Field::new("Some Text", DataType::Utf8, true)), text),
-                (Arc::new(Field::new("list", list.data_type().clone(), true)), list),
-            ];
-            Arc::new(StructArray::from(fields)) as ArrayRef
-        })
-        .boxed()
-}
-
-/// Any value of any scalar type.
-fn scalar_column() -> BoxedStrategy<ArrayRef> {
-    let decimal = |(precision, scale)| {
-        let limit = 10_i128.pow(u32::from(precision) - 1);
-        cells(-limit..limit).prop_map(move |values| {
-            Arc::new(
-                Decimal128Array::from(values)
-                    .with_precision_and_scale(precision, scale)
-                    .unwrap(),
-            ) as ArrayRef
-        })
-    };
-    prop_oneof![
-        cells(any::<bool>()).prop_map(|values| Arc::new(BooleanArray::from(values)) as ArrayRef),
-        cells(any::<i64>()).prop_map(|values| Arc::new(Int64Array::from(values)) as ArrayRef),
-        cells(any::<u64>()).prop_map(|values| Arc::new(UInt64Array::from(values)) as ArrayRef),
-        cells(proptest::num::f64::ANY).prop_map(|values| Arc::new(Float64Array::from(values)) as ArrayRef),
-        select(vec![(9_u8, 2_i8), (18, 4), (38, 0), (38, 10), (38, -3)]).prop_flat_map(decimal),
-        cells(any::<i32>()).prop_map(|values| Arc::new(Date32Array::from(values)) as ArrayRef),
-        cells(any::<i64>())
-            .prop_map(|values| Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")) as ArrayRef),
-        text_column(),
-    ]
-    .boxed()
-}
-
-fn time_column() -> BoxedStrategy<ArrayRef> {
-    prop_oneof![
-        cells(any::<i64>()).prop_map(|values| Arc::new(TimestampMicrosecondArray::from(values)) as ArrayRef),
-        text_column()
-    ]
-    .boxed()
-}
-
-fn id_column() -> BoxedStrategy<ArrayRef> {
-    let ids = prop_oneof![4 => select(vec!["u1", "u2", "u3"]).prop_map(str::to_owned), 2 => any_text(), 1 => (1_000_usize..1_030).prop_map(|count| "x".repeat(count))];
-    cells(ids)
-        .prop_map(|values| Arc::new(StringArray::from(values)) as ArrayRef)
-        .boxed()
-}
-
-fn profile_columns() -> BoxedStrategy<Columns> {
-    let natives = vec![
-        "batch__email_address",
-        "batch__email_marketing",
-        "batch__phone_number",
-        "batch__sms_marketing",
-        "batch__language",
-        "batch__region",
-        "batch__timezone",
-        "batch__topic_preferences",
-    ];
-    let natives = natives
-        .into_iter()
-        .map(|name| text_column().prop_map(move |column| (name, column)))
-        .collect::<Vec<_>>();
-    let plain = (
-        scalar_column(),
-        scalar_column(),
-        text_column(),
-        list_column(),
-        time_column(),
-        text_column(),
-    );
-    (id_column(), plain, natives)
-        .prop_map(|(ids, (a, b, text, list, date, url), natives)| {
-            let mut columns = vec![
-                ("custom_id", ids),
-                ("a", a),
-                ("B", b),
-                ("text", text),
-                ("list", list),
-                ("date__d", date),
-                ("url__u", url),
-            ];
-            columns.extend(natives);
-            columns
-        })
-        .boxed()
-}
-
-fn event_columns() -> BoxedStrategy<Columns> {
-    let names = select(vec![
-        "bought",
-        "seen",
-        "Bad Name",
-        "",
-        "a2345678901234567890123456789012",
-    ]);
-    let names = cells(names).prop_map(|values| Arc::new(StringArray::from(values)) as ArrayRef);
-    // From two days ago to two minutes ahead, in microseconds.
-    let times = cells(-172_800_000_000_i64..120_000_000).prop_map(|offsets| {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
+impl Target {
+    fn new(name: &'static str, mode: WriteMode, variants: Vec<Json>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
             .unwrap();
-        let now = i64::try_from(now.as_micros()).unwrap();
-        Arc::new(
-            offsets
-                .into_iter()
-                .map(|offset| offset.map(|offset| now + offset))
-                .collect::<TimestampMicrosecondArray>(),
-        ) as ArrayRef
-    });
-    let attributes = (
-        scalar_column(),
-        text_column(),
-        list_column(),
-        struct_column(),
-        text_column(),
-        time_column(),
-        text_column(),
-    );
-    let own = (text_column(), text_column());
-    (id_column(), names, times, attributes, own)
-        .prop_map(
-            |(ids, names, times, (a, text, list, object, document, date, url), (label, tags))| {
-                vec![
-                    ("custom_id", ids),
-                    ("event_name", names),
-                    ("event_time", times),
-                    ("a", a),
-                    ("text", text),
-                    ("list", list),
-                    ("object", object),
-                    ("document", document),
-                    ("date__d", date),
-                    ("url__u", url),
-                    ("batch__label", label),
-                    ("batch__tags", tags),
-                ]
-            },
-        )
-        .boxed()
-}
+        let types = every_type(ROWS);
+        let allowed = runtime.block_on(allowed(name, &types));
+        Self {
+            name,
+            mode,
+            variants,
+            types,
+            allowed,
+            runtime,
+            reached: Mutex::default(),
+        }
+    }
 
-fn check(target: &'static str, mode: WriteMode, columns: BoxedStrategy<Columns>, changes: serde_json::Value) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        failure_persistence: None,
-        max_shrink_iters: 300,
-        ..Config::default()
-    });
-    let result = runner.run(&columns, |columns| {
-        runtime.block_on(async {
-            let running = sandbox(|_| ()).await;
-            let harness = destination(spec(running.address(), target, &changes)).await;
-            let (table, batch) = table(columns);
-            let written = harness
-                .write(table, mode, &[batch])
-                .await
-                .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
-            let violations = running.sandbox().violations();
-            prop_assert_eq!(violations.count, 0, "{:?}", violations.first.first());
-            prop_assert_eq!(written.counts.total(), ROWS as u64);
-            let refused = written.rejects.iter().filter(|reject| reject.whole_row).count();
-            prop_assert_eq!(written.counts.rejected, refused as u64);
-            let nameless = written
-                .rejects
-                .iter()
-                .find(|reject| reject.rule.is_empty() || (!reject.whole_row && reject.column.is_empty()));
-            prop_assert!(nameless.is_none(), "{:?}", nameless);
-            if target == "profile_events" {
-                prop_assert_eq!(project(&running).counts().events as u64, written.counts.delivered);
+    /// Tables with these columns.
+    fn tables_of(&self, choices: &[Choice]) -> BoxedStrategy<Case> {
+        let columns: Vec<_> = choices
+            .iter()
+            .map(|(index, _)| self.types[*index].columns.clone())
+            .collect();
+        let choices = choices.to_vec();
+        (select(self.variants.clone()), own_columns(self.name), columns)
+            .prop_map(move |(changes, own, arrays)| Case {
+                changes,
+                own,
+                columns: choices.iter().copied().zip(arrays).collect(),
+            })
+            .boxed()
+    }
+
+    /// Each column that is allowed, in some group of columns that can stand beside each other.
+    fn groups(&self) -> Vec<Vec<Choice>> {
+        let mut groups: Vec<Vec<Choice>> = Vec::new();
+        for choice in &self.allowed {
+            let has_room = |group: &&mut Vec<Choice>| {
+                group.len() < COLUMNS_OF_A_GROUP && group.iter().all(|(_, role)| role.goes_with(choice.1))
+            };
+            match groups.iter_mut().find(has_room) {
+                Some(group) => group.push(*choice),
+                None => groups.push(vec![*choice]),
             }
-            running.stop().await;
-            Ok(())
-        })
+        }
+        groups
+    }
+
+    /// More columns than an operation can carry: more arrays first, then whole numbers.
+    fn wide_table(&self) -> Vec<Choice> {
+        let of_type = |name: &str| self.types.iter().position(|known| known.name == name).unwrap();
+        let kinds = [(of_type("list of numbers"), 40), (of_type("int64"), 45)];
+        kinds
+            .into_iter()
+            .flat_map(|(index, count)| std::iter::repeat_n((index, Role::ByType), count))
+            .collect()
+    }
+
+    /// Writes tables that are the same in each run, so that what they reach is too, or others each time.
+    fn run(&self, tables: &BoxedStrategy<Case>, cases: u32, seed: Option<u8>) {
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            max_shrink_iters: 200,
+            ..Config::default()
+        };
+        let mut runner = match seed {
+            Some(seed) => TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32])),
+            None => TestRunner::new(config),
+        };
+        let result = runner.run(tables, |case| self.runtime.block_on(self.check(&case)));
+        result.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
+    /// Writes a table, and judges what arrived.
+    async fn check(&self, case: &Case) -> Result<(), TestCaseError> {
+        let running = sandbox(|options| options.kept_bodies = 1_000).await;
+        let harness = destination(spec(running.address(), self.name, &case.spec_changes())).await;
+        let (table, batch) = case.table(&self.types);
+        let written = harness
+            .write(table, self.mode, &[batch])
+            .await
+            .map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
+        let violations = running.sandbox().violations();
+        prop_assert_eq!(violations.count, 0, "{:?}", violations.first.first());
+        let counts = project(&running).counts();
+        prop_assert_eq!(counts.overlapping_operations, 0);
+        prop_assert_eq!(written.counts.total(), ROWS as u64);
+        let refused = written.rejects.iter().filter(|reject| reject.whole_row).count();
+        prop_assert_eq!(written.counts.rejected, refused as u64);
+        let is_nameless = |reject: &&longshore_sdk::protocol::v1::Reject| {
+            reject.rule.is_empty() || (!reject.whole_row && reject.column.is_empty())
+        };
+        let nameless = written.rejects.iter().find(is_nameless);
+        prop_assert!(nameless.is_none(), "{:?}", nameless);
+        if self.name == "profile_events" {
+            prop_assert_eq!(counts.events as u64, written.counts.delivered);
+        }
+        let reached = self.reached_by(case, &running, &written);
+        self.reached.lock().unwrap().add(reached);
+        running.stop().await;
+        Ok(())
+    }
+
+    fn reached_by(&self, case: &Case, running: &Running, written: &Written) -> Reached {
+        let columns: BTreeMap<_, _> = case
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, ((index, role), _))| {
+                (role.name(place), (self.types[*index].name.clone(), format!("{role:?}")))
+            })
+            .collect();
+        let mut reached = Reached::default();
+        for request in running.sandbox().requests(0, usize::MAX) {
+            let body = running
+                .sandbox()
+                .request_body(request.sequence)
+                .expect("every body is kept");
+            reached.look_at(&serde_json::from_slice(&body).unwrap(), &columns);
+        }
+        let operations = project(running).counts().operations;
+        reached.note_if(operations < written.counts.delivered, "several rows in one operation");
+        reached
+            .rules
+            .extend(written.rejects.iter().map(|reject| reject.rule.clone()));
+        reached
+    }
+
+    /// All of it.
+    fn try_everything(self) -> Tried {
+        for (group, seed) in self.groups().iter().zip(0..) {
+            self.run(&self.tables_of(group), TABLES_OF_A_GROUP, Some(seed));
+        }
+        let wide_tables = self.tables_of(&self.wide_table()).prop_map(Case::with_a_row_a_profile);
+        self.run(&wide_tables.boxed(), 4 * TABLES_OF_A_GROUP, Some(0));
+        let target = Rc::new(self);
+        let any_columns = vec(select(target.allowed.clone()), 1..12).prop_map(|choices| {
+            let mut kept: Vec<Choice> = Vec::new();
+            for choice in choices {
+                if kept.iter().all(|(_, role)| role.goes_with(choice.1)) {
+                    kept.push(choice);
+                }
+            }
+            kept
+        });
+        let of_target = Rc::clone(&target);
+        let tables = any_columns.prop_flat_map(move |choices| of_target.tables_of(&choices));
+        target.run(&tables.boxed(), RANDOM_TABLES, None);
+        let reached = std::mem::take(&mut *target.reached.lock().unwrap());
+        Tried {
+            reached,
+            roles: target.allowed.iter().map(|(_, role)| format!("{role:?}")).collect(),
+            types: target.types.iter().map(|known| known.name.clone()).collect(),
+        }
+    }
+}
+
+/// What one target was tried with, and what that reached.
+struct Tried {
+    reached: Reached,
+    roles: BTreeSet<String>,
+    types: BTreeSet<String>,
+}
+
+impl Case {
+    /// How many arrays a profile has had before is known to Batch alone.
+    fn with_a_row_a_profile(mut self) -> Self {
+        let ids: StringArray = (0..ROWS).map(|row| Some(format!("w{row}"))).collect();
+        self.own[0] = ("custom_id", Arc::new(ids));
+        self
+    }
+
+    /// The changes to the specification, with what `mapping` says of the columns; one more column is there and ignored.
+    fn spec_changes(&self) -> Json {
+        let mapped = self.columns.iter().enumerate().filter_map(|(place, ((_, role), _))| {
+            let mapping = role.mapping()?;
+            Some((role.column(place), mapping))
+        });
+        let mut mapping: Map<String, Json> = mapped.collect();
+        mapping.insert("left out".to_owned(), json!({ "ignore": true }));
+        let mut changes = self.changes.clone();
+        changes["mapping"] = mapping.into();
+        changes
+    }
+
+    fn table(&self, types: &[ColumnType]) -> (Table, RecordBatch) {
+        let own = self
+            .own
+            .iter()
+            .map(|(name, array)| (Field::new(*name, array.data_type().clone(), true), array.clone()));
+        let columns = self.columns.iter().enumerate().map(|(place, ((index, role), array))| {
+            let field = Field::new(role.column(place), array.data_type().clone(), true);
+            (extended(field, types[*index].extension), array.clone())
+        });
+        let ignored = Arc::new(StringArray::from(vec!["x".repeat(400); ROWS])) as ArrayRef;
+        let ignored = (Field::new("left out", DataType::Utf8, true), ignored);
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = own.chain(columns).chain([ignored]).unzip();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).unwrap();
+        (Table::new("shop", schema), batch)
+    }
+}
+
+/// Prepares a table with one column of this type in this role.
+async fn prepare(target: &str, field: Field, mapping: Option<Json>) -> Result<(), Error> {
+    let mapping = mapping.map(|mapping| (field.name().clone(), mapping));
+    let changes = json!({ "mapping": mapping.into_iter().collect::<Map<String, Json>>() });
+    let harness: DestinationHarness = destination(spec("127.0.0.1:9", target, &changes)).await;
+    let own = ["custom_id", "event_name"].map(|name| Field::new(name, DataType::Utf8, true));
+    let fields: Vec<Field> = own.into_iter().chain([field]).collect();
+    let table = Table::new("shop", Arc::new(Schema::new(fields)));
+    harness.prepare(table, None).await.map(drop)
+}
+
+/// What `prepare` lets through: every type in every role is asked for.
+async fn allowed(target: &str, types: &[ColumnType]) -> Vec<Choice> {
+    let mut allowed = Vec::new();
+    for role in Role::every(target) {
+        for (index, column_type) in types.iter().enumerate() {
+            let data_type = sample(&column_type.columns).data_type().clone();
+            let field = extended(Field::new(role.column(0), data_type, true), column_type.extension);
+            match prepare(target, field, role.mapping()).await {
+                Ok(()) => allowed.push((index, role)),
+                Err(error) => assert_eq!(
+                    error.code, "kind_unsupported",
+                    "{} as {role:?}: {error:?}",
+                    column_type.name
+                ),
+            }
+        }
+    }
+    allowed
+}
+
+/// The name of a type, without its parameters: the compiler sees to it that none is forgotten.
+fn variant(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Null => "Null",
+        DataType::Boolean => "Boolean",
+        DataType::Int8 => "Int8",
+        DataType::Int16 => "Int16",
+        DataType::Int32 => "Int32",
+        DataType::Int64 => "Int64",
+        DataType::UInt8 => "UInt8",
+        DataType::UInt16 => "UInt16",
+        DataType::UInt32 => "UInt32",
+        DataType::UInt64 => "UInt64",
+        DataType::Float16 => "Float16",
+        DataType::Float32 => "Float32",
+        DataType::Float64 => "Float64",
+        DataType::Timestamp(..) => "Timestamp",
+        DataType::Date32 => "Date32",
+        DataType::Date64 => "Date64",
+        DataType::Time32(_) => "Time32",
+        DataType::Time64(_) => "Time64",
+        DataType::Duration(_) => "Duration",
+        DataType::Interval(_) => "Interval",
+        DataType::Binary => "Binary",
+        DataType::FixedSizeBinary(_) => "FixedSizeBinary",
+        DataType::LargeBinary => "LargeBinary",
+        DataType::BinaryView => "BinaryView",
+        DataType::Utf8 => "Utf8",
+        DataType::LargeUtf8 => "LargeUtf8",
+        DataType::Utf8View => "Utf8View",
+        DataType::List(_) => "List",
+        DataType::ListView(_) => "ListView",
+        DataType::FixedSizeList(..) => "FixedSizeList",
+        DataType::LargeList(_) => "LargeList",
+        DataType::LargeListView(_) => "LargeListView",
+        DataType::Struct(_) => "Struct",
+        DataType::Union(..) => "Union",
+        DataType::Dictionary(..) => "Dictionary",
+        DataType::Decimal32(..) => "Decimal32",
+        DataType::Decimal64(..) => "Decimal64",
+        DataType::Decimal128(..) => "Decimal128",
+        DataType::Decimal256(..) => "Decimal256",
+        DataType::Map(..) => "Map",
+        DataType::RunEndEncoded(..) => "RunEndEncoded",
+    }
+}
+
+/// Types that have no form in Batch.
+fn formless() -> Vec<DataType> {
+    let field = |name: &str, data_type: DataType| Arc::new(Field::new(name, data_type, true));
+    let fields = UnionFields::from_fields(vec![field("a", DataType::Utf8)]);
+    vec![
+        DataType::Binary,
+        DataType::LargeBinary,
+        DataType::BinaryView,
+        DataType::FixedSizeBinary(5),
+        DataType::Union(fields, UnionMode::Sparse),
+        DataType::RunEndEncoded(
+            Arc::new(Field::new("run_ends", DataType::Int32, false)),
+            field("values", DataType::Utf8),
+        ),
+        DataType::List(field("item", DataType::Binary)),
+    ]
+}
+
+#[test]
+fn any_table_is_taken_in_full_and_everything_that_a_table_can_hold_was_tried() {
+    let profiles = || {
+        let variants = vec![json!({}), json!({ "nulls": "unset" })];
+        Target::new("profile_attributes", WriteMode::Overwrite, variants).try_everything()
+    };
+    let events = || {
+        let variants = ["reject", "send_without_time", "skip"].map(|policy| json!({ "late_events": policy }));
+        Target::new("profile_events", WriteMode::Append, variants.to_vec()).try_everything()
+    };
+    let [of_profiles, of_events] = std::thread::scope(|scope| {
+        let threads = [scope.spawn(profiles), scope.spawn(events)];
+        threads.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     });
-    result.unwrap_or_else(|error| panic!("{error}"));
+    let mut reached = Reached::default();
+    let mut missing = BTreeSet::new();
+    for tried in [of_profiles, of_events] {
+        let roles = tried.roles.difference(&tried.reached.roles);
+        missing.extend(roles.map(|role| format!("role {role}")));
+        // NULL has no value to send; the others go in one of the two targets at least.
+        let types = tried.types.iter().filter(|name| *name != "null");
+        missing.extend(types.map(|name| format!("type {name}")));
+        reached.add(tried.reached);
+    }
+    missing.extend(FORMS.map(|form| format!("form {form}")));
+    missing.extend(rules().into_iter().map(|rule| format!("rule {rule}")));
+    for (what, names) in [("type", &reached.types), ("rule", &reached.rules)] {
+        for name in names {
+            missing.remove(&format!("{what} {name}"));
+        }
+    }
+    for form in &reached.forms {
+        missing.remove(&format!("form {form}"));
+    }
+    assert_eq!(missing, BTreeSet::new(), "never reached");
 }
 
 #[test]
-fn any_table_of_profiles_is_taken_in_full() {
-    check("profile_attributes", WriteMode::Overwrite, profile_columns(), json!({}));
-}
-
-#[test]
-fn any_table_of_profiles_is_taken_in_full_when_nulls_unset() {
-    check(
-        "profile_attributes",
-        WriteMode::Overwrite,
-        profile_columns(),
-        json!({ "nulls": "unset" }),
-    );
-}
-
-#[test]
-fn any_table_of_events_is_taken_in_full() {
-    check("profile_events", WriteMode::Append, event_columns(), json!({}));
-}
-
-#[test]
-fn any_table_of_events_is_taken_in_full_when_late_ones_lose_their_time() {
-    check(
-        "profile_events",
-        WriteMode::Append,
-        event_columns(),
-        json!({ "late_events": "send_without_time" }),
-    );
+fn every_arrow_type_is_either_tried_or_refused_before_a_row_is_read() {
+    const VARIANTS: usize = 41;
+    let runtime = Runtime::new().unwrap();
+    let tried = every_type(1);
+    let tried = tried.iter().map(|known| variant(sample(&known.columns).data_type()));
+    let mut found: BTreeSet<&str> = tried.collect();
+    // Batches travel without dictionaries: such a schema is refused before it gets here.
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    found.insert(variant(&dictionary));
+    let error = runtime.block_on(prepare("profile_events", Field::new("x", dictionary, true), None));
+    assert_eq!(error.unwrap_err().code, "schema_unwritable");
+    for data_type in formless() {
+        found.insert(variant(&data_type));
+        for target in ["profile_attributes", "profile_events"] {
+            let field = Field::new("x", data_type.clone(), true);
+            let error = runtime.block_on(prepare(target, field.clone(), None)).unwrap_err();
+            assert_eq!(error.code, "column_type_unsupported", "{data_type}");
+            assert!(error.remedy.contains("ignore: true"), "{}", error.remedy);
+            let ignored = runtime.block_on(prepare(target, field, Some(json!({ "ignore": true }))));
+            assert!(ignored.is_ok(), "{data_type}: {ignored:?}");
+        }
+    }
+    assert_eq!(found.len(), VARIANTS, "{found:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use longshore_batch_sandbox::{Limit, Rate};
+use longshore_batch_sandbox::{FaultKind, FaultRule, Limit, Rate};
 use longshore_sdk::prelude::*;
 use serde_json::json;
 
@@ -48,6 +48,28 @@ async fn mass_update_keeps_its_rate_without_a_refusal() {
         (Duration::from_secs(3)..Duration::from_secs(5)).contains(&elapsed),
         "{elapsed:?}"
     );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_are_sent_again_pay_again() {
+    let rate = Rate {
+        per_second: 1_000,
+        burst: 200,
+    };
+    let running = sandbox(|options| options.update_limit = Limit::Limited(rate)).await;
+    // Each takes effect, and so takes its tokens, and is sent once more.
+    running
+        .sandbox()
+        .set_faults(vec![FaultRule::always(FaultKind::CutAfter).after(3).next(8)]);
+    let changes = json!({ "rate_limit": { "update": { "updates_per_second": 1_000.0, "burst": 200 } } });
+    let harness = destination(spec(running.address(), "profile_attributes", &changes)).await;
+    let (table, batch) = profiles(2_000);
+    let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    let counts = project(&running).counts();
+    assert_eq!(running.sandbox().faults()[0].fired, 8);
+    assert!(counts.operations > 2_000, "{counts:?}");
+    assert_eq!((written.counts.delivered, counts.too_many_requests), (2_000, 0));
     running.stop().await;
 }
 

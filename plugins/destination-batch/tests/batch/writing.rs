@@ -232,6 +232,25 @@ async fn late_events_can_be_skipped_and_are_counted_as_filtered() {
 }
 
 #[tokio::test]
+async fn an_event_a_little_ahead_of_this_machines_clock_waits_for_its_time() {
+    let running = sandbox(|_| ()).await;
+    let harness = destination(spec(running.address(), "profile_events", &no_changes())).await;
+    let ahead = |milliseconds| Some((chrono::Utc::now() + chrono::TimeDelta::milliseconds(milliseconds)).to_rfc3339());
+    let (table, batch) = table(vec![
+        ("custom_id", text([Some("a"), Some("b")])),
+        ("event_name", text([Some("x"), Some("x")])),
+        ("event_time", text([ahead(1_500), ahead(60_000)])),
+    ]);
+    let written = harness.write(table, WriteMode::Append, &[batch]).await.unwrap();
+    assert_eq!((written.counts.delivered, written.counts.rejected), (1, 1));
+    assert_eq!(written.rejects[0].rule, "event_in_future");
+    // The sandbox takes none of the future.
+    assert_eq!(running.sandbox().violations().count, 0);
+    assert_eq!(project(&running).counts().events, 1);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_mode_that_the_target_does_not_have_is_refused_with_a_remedy() {
     let running = sandbox(|_| ()).await;
     for (target, mode, remedy) in [

@@ -531,8 +531,8 @@ fn the_age_of_an_event_decides_and_the_policy_says_how() {
         event_columns(Arc::new(TimestampSecondArray::from(vec![
             Some(NOW - day + 60),
             Some(NOW - day - 1),
-            Some(NOW + 1),
-            Some(NOW),
+            Some(NOW + 11),
+            Some(NOW + 10),
             None,
         ])))
     };
