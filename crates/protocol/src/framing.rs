@@ -68,6 +68,7 @@ pub fn decode_schema(message: &[u8]) -> Result<SchemaRef, FramingError> {
 /// Encodes batches of one stream, all of one schema.
 #[derive(Default)]
 pub struct BatchEncoder {
+    options: IpcWriteOptions,
     /// Made for the first batch.
     stream: Option<StreamEncoder>,
 }
@@ -91,7 +92,7 @@ impl BatchEncoder {
     pub fn encode(&mut self, batch: &RecordBatch) -> Result<Bytes, FramingError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
-            none => none.insert(stream_without_schema(batch.schema_ref())?),
+            none => none.insert(stream_without_schema(batch.schema_ref(), self.options.clone())?),
         };
         let pieces = stream.encode(batch)?;
         let mut message = Vec::with_capacity(pieces.iter().map(Buffer::len).sum());
@@ -109,8 +110,8 @@ impl fmt::Debug for BatchEncoder {
 }
 
 /// Arrow's encoder writes the schema in front of the first batch; ours goes as a message of its own. So the first batch is an empty one.
-fn stream_without_schema(schema: &SchemaRef) -> Result<StreamEncoder, ArrowError> {
-    let mut stream = StreamEncoder::try_new(schema)?;
+fn stream_without_schema(schema: &SchemaRef, options: IpcWriteOptions) -> Result<StreamEncoder, ArrowError> {
+    let mut stream = StreamEncoder::try_new_with_options(schema, options)?;
     stream.encode(&RecordBatch::new_empty(Arc::clone(schema)))?;
     Ok(stream)
 }
