@@ -26,6 +26,11 @@ use sockets::SocketDirectory;
 /// A plugin that does not answer within this after its start is given up.
 const READINESS_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Between two looks whether a plugin that was just started answers: at first, and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// See [`FIRST_PAUSE`].
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Taking a specification needs no connection, so a plugin that takes longer hangs.
 const CONFIGURE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -318,7 +323,7 @@ impl Plugin {
     /// Waits until the plugin answers `Describe`.
     async fn ready(&self) -> Result<v1::DescribeResponse> {
         let answering = async {
-            let mut pause = Duration::from_millis(2);
+            let mut pause = FIRST_PAUSE;
             loop {
                 match self.plugin().describe(v1::DescribeRequest {}).await {
                     Ok(response) => return Ok(response.into_inner()),
@@ -331,7 +336,8 @@ impl Plugin {
                     Err(status) => return Err(from_status(&status)),
                 }
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(50));
+                // Slowly longer: a plugin is ready after some ten milliseconds, and what is slept beyond that is time lost in every run.
+                pause = (pause * 5 / 4).min(LONGEST_PAUSE);
             }
         };
         let died = async {

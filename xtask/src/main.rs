@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod console;
 mod demo;
+mod instructions;
 mod lint;
 mod mutate;
 mod pace;
@@ -51,6 +52,8 @@ enum Task {
     Pace(pace::PaceArguments),
     /// Switch protections off, one at a time, and see that a test fails for each. Slow: every mutation is built.
     Mutate(mutate::MutateArguments),
+    /// Count the instructions that each hot path takes for a row, and compare them with the figures in `benches/hot_paths.toml`. Needs valgrind.
+    Instructions(instructions::InstructionsArguments),
     /// Check format, lints and documentation.
     Lint,
     /// Build every program.
@@ -94,6 +97,7 @@ fn run(task: Task, console: &Console) -> Result<Outcome> {
         Task::Soak(arguments) => soak::run(&arguments, &workspace, &cargo, console)?,
         Task::Pace(arguments) => pace::run(&arguments, &cargo, console)?,
         Task::Mutate(arguments) => mutate::run(&arguments, &workspace, console)?,
+        Task::Instructions(arguments) => instructions::run(&arguments, &workspace, &cargo, console)?,
         Task::Lint => lint::run(&cargo)?,
         Task::Build => cargo.build_programs()?,
         Task::Python => {

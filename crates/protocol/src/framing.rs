@@ -1,6 +1,6 @@
 //! Arrow on the wire: a schema is one IPC message, a batch is one IPC message without the schema.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use arrow::{
     array::RecordBatch,
@@ -12,7 +12,7 @@ use arrow::{
         convert::try_schema_from_ipc_buffer,
         reader::read_record_batch,
         root_as_message,
-        writer::{DictionaryTracker, IpcDataGenerator, IpcWriteContext, IpcWriteOptions, write_message},
+        writer::{DictionaryTracker, IpcDataGenerator, IpcWriteOptions, StreamEncoder, write_message},
     },
 };
 use bytes::Bytes;
@@ -65,24 +65,12 @@ pub fn decode_schema(message: &[u8]) -> Result<SchemaRef, FramingError> {
     Ok(Arc::new(try_schema_from_ipc_buffer(message)?))
 }
 
-/// Encodes batches of one stream.
-#[derive(Debug)]
+/// Encodes batches of one stream, all of one schema.
+#[derive(Default)]
 pub struct BatchEncoder {
-    generator: IpcDataGenerator,
-    tracker: DictionaryTracker,
     options: IpcWriteOptions,
-    context: IpcWriteContext,
-}
-
-impl Default for BatchEncoder {
-    fn default() -> Self {
-        Self {
-            generator: IpcDataGenerator::default(),
-            tracker: DictionaryTracker::new(true),
-            options: IpcWriteOptions::default(),
-            context: IpcWriteContext::default(),
-        }
-    }
+    /// Made for the first batch.
+    stream: Option<StreamEncoder>,
 }
 
 impl BatchEncoder {
@@ -97,18 +85,35 @@ impl BatchEncoder {
         }
     }
 
-    /// A batch as one IPC message.
+    /// A batch as one IPC message. Its values are copied once, into the message.
     ///
     /// # Errors
     /// When Arrow can not encode the batch.
     pub fn encode(&mut self, batch: &RecordBatch) -> Result<Bytes, FramingError> {
-        let (_, encoded) = self
-            .generator
-            .encode(batch, &mut self.tracker, &self.options, &mut self.context)?;
-        let mut message = Vec::with_capacity(encoded.ipc_message.len() + encoded.arrow_data.len() + 64);
-        write_message(&mut message, encoded, &self.options)?;
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(stream_without_schema(batch.schema_ref(), self.options.clone())?),
+        };
+        let pieces = stream.encode(batch)?;
+        let mut message = Vec::with_capacity(pieces.iter().map(Buffer::len).sum());
+        for piece in &pieces {
+            message.extend_from_slice(piece);
+        }
         Ok(message.into())
     }
+}
+
+impl fmt::Debug for BatchEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchEncoder").finish_non_exhaustive()
+    }
+}
+
+/// Arrow's encoder writes the schema in front of the first batch; ours goes as a message of its own. So the first batch is an empty one.
+fn stream_without_schema(schema: &SchemaRef, options: IpcWriteOptions) -> Result<StreamEncoder, ArrowError> {
+    let mut stream = StreamEncoder::try_new_with_options(schema, options)?;
+    stream.encode(&RecordBatch::new_empty(Arc::clone(schema)))?;
+    Ok(stream)
 }
 
 /// Decodes batches of one stream, without copying where the bytes are aligned.

@@ -6,6 +6,8 @@ mod connection;
 mod count;
 mod decode;
 mod errors;
+#[doc(hidden)]
+pub mod hot_paths;
 mod names;
 mod opening;
 mod plan;

@@ -2,12 +2,10 @@
 
 use std::{pin::pin, sync::Arc};
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use longshore_sdk::{
-    arrow::{
-        array::{ArrayRef, RecordBatch},
-        datatypes::SchemaRef,
-    },
+    arrow::{array::RecordBatch, datatypes::SchemaRef},
     core::Position,
     incremental::{RowMarks, SeenRows, read_descriptor},
     prelude::*,
@@ -17,7 +15,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     catalog::Kind,
     connection::{Connector, Session},
-    decode::{ColumnDecoder, RowSpans, decoder, split_header},
+    decode::{ColumnDecoder, PendingRows, Row, RowFinder, decoder, split_header},
     errors::{from_postgres, of_partition, snapshot_gone},
     plan::heap_file,
     position::{same, value_of},
@@ -118,8 +116,9 @@ struct Reader<'a> {
     statement: Statement,
     decoders: Vec<Box<dyn ColumnDecoder>>,
     seen: SeenRows,
-    rows_in_batch: usize,
-    bytes_in_batch: usize,
+    /// The rows of the next batch, and what they take.
+    pending: PendingRows,
+    pending_bytes: usize,
     /// Rows fetched so far.
     rows: u64,
     /// The last row's position as it came over the wire, one value for each part of the order.
@@ -142,9 +141,9 @@ impl<'a> Reader<'a> {
                 .collect(),
             seen,
             last: vec![None; statement.order.as_ref().map_or(0, |order| order.parts.len())],
+            pending: PendingRows::new(statement.columns),
             statement,
-            rows_in_batch: 0,
-            bytes_in_batch: 0,
+            pending_bytes: 0,
             rows: 0,
             has_last: false,
             checkpoint_due: false,
@@ -161,7 +160,7 @@ impl<'a> Reader<'a> {
         let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", self.statement.sql);
         let stream = session.copy_out(&copy).await.map_err(failed)?;
         let mut stream = pin!(stream);
-        let mut spans = RowSpans::default();
+        let mut finder = RowFinder::default();
         let mut header_seen = false;
         while let Some(message) = stream.next().await {
             let message = message.map_err(failed)?;
@@ -171,18 +170,18 @@ impl<'a> Reader<'a> {
                 header_seen = true;
             }
             while at < message.len() {
-                let row = &message[at..];
-                let Some(length) = spans.find(row, self.statement.columns)? else {
+                let Some(end) = finder.find(&message, at, self.statement.columns)? else {
                     break;
                 };
-                if self.checkpoint_due && !self.at_last_position(row, &spans) {
+                let row = finder.row(&message, at);
+                if self.checkpoint_due && !self.at_last_position(row) {
                     self.send(output).await?;
                     self.checkpoint(output).await?;
                 }
-                self.take(row, &spans, output)?;
-                at += length;
-                if self.rows_in_batch >= output.max_rows() || self.bytes_in_batch >= output.target_bytes() {
-                    self.cut(row, &spans, output).await?;
+                self.take(&message, row, output);
+                at = end;
+                if self.pending.len() >= output.max_rows() || self.pending_bytes >= output.target_bytes() {
+                    self.cut(row, output).await?;
                 }
             }
         }
@@ -190,30 +189,20 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes one row over.
-    fn take(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
+    fn take(&mut self, message: &Bytes, row: Row<'_>, output: &mut PartitionWriter) {
         self.rows += 1;
         if self.statement.order.as_ref().is_some_and(|order| !order.unique) {
-            self.remember_position(row, spans);
+            self.remember_position(row);
         }
-        if !self.is_new(row, spans, output) {
-            return Ok(());
+        if self.is_new(row, output) {
+            self.pending.push(message, self.rows, row);
+            self.pending_bytes += row.bytes_of_first(self.decoders.len());
         }
-        for index in 0..self.decoders.len() {
-            match spans.field(row, index) {
-                Some(value) => self.decoders[index]
-                    .append(value)
-                    .map_err(|error| error.at(self.table, self.names[index], &self.describe(row, spans)))?,
-                None => self.decoders[index].append_null(),
-            }
-        }
-        self.rows_in_batch += 1;
-        self.bytes_in_batch += spans.end_of(self.decoders.len() - 1);
-        Ok(())
     }
 
     /// Whether a row is to be delivered. Remembers it when the next run may see it again.
-    fn is_new(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> bool {
-        let is_set = |column: Option<usize>| column.is_some_and(|column| spans.field(row, column) == Some(&[1]));
+    fn is_new(&mut self, row: Row<'_>, output: &mut PartitionWriter) -> bool {
+        let is_set = |column: Option<usize>| column.is_some_and(|column| row.field(column) == Some(&[1]));
         let columns = &self.statement.marks;
         let marks = RowMarks {
             again: is_set(columns.again),
@@ -222,15 +211,15 @@ impl<'a> Reader<'a> {
             unsettled: is_set(columns.unsettled),
         };
         let identity = self.statement.identity;
-        self.seen.is_new(marks, || fingerprint(row, spans, identity), output)
+        self.seen.is_new(marks, || fingerprint(row, identity), output)
     }
 
     /// A batch is full: `row` is its last row.
-    async fn cut(&mut self, row: &[u8], spans: &RowSpans, output: &mut PartitionWriter) -> Result<()> {
+    async fn cut(&mut self, row: Row<'_>, output: &mut PartitionWriter) -> Result<()> {
         self.send(output).await?;
         match &self.statement.order {
             Some(order) if order.unique => {
-                self.remember_position(row, spans);
+                self.remember_position(row);
                 self.checkpoint(output).await
             }
             Some(_) => {
@@ -242,12 +231,15 @@ impl<'a> Reader<'a> {
     }
 
     async fn send(&mut self, output: &mut PartitionWriter) -> Result<()> {
-        if self.rows_in_batch == 0 {
+        if self.pending.len() == 0 {
             return Ok(());
         }
-        let columns: Vec<ArrayRef> = self.decoders.iter_mut().map(|decoder| decoder.finish()).collect();
-        self.rows_in_batch = 0;
-        self.bytes_in_batch = 0;
+        let columns = self.pending.decode(&self.decoders).map_err(|(column, bad)| {
+            let row = self.describe(bad.row);
+            bad.error.at(self.table, self.names[column], &row)
+        })?;
+        self.pending.clear();
+        self.pending_bytes = 0;
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| {
             Error::internal(
                 "batch_malformed",
@@ -284,10 +276,10 @@ impl<'a> Reader<'a> {
         output.checkpoint(position.to_bytes()?, Some(cursor)).await
     }
 
-    fn remember_position(&mut self, row: &[u8], spans: &RowSpans) {
+    fn remember_position(&mut self, row: Row<'_>) {
         let Some(order) = &self.statement.order else { return };
         for (part, last) in order.parts.iter().zip(&mut self.last) {
-            match (spans.field(row, part.column), last) {
+            match (row.field(part.column), last) {
                 (Some(value), Some(last)) => {
                     last.clear();
                     last.extend_from_slice(value);
@@ -298,23 +290,24 @@ impl<'a> Reader<'a> {
         self.has_last = true;
     }
 
-    fn at_last_position(&self, row: &[u8], spans: &RowSpans) -> bool {
+    fn at_last_position(&self, row: Row<'_>) -> bool {
         let Some(order) = &self.statement.order else {
             return false;
         };
-        self.has_last && same_position(order, &self.last, row, spans)
+        self.has_last && same_position(order, &self.last, row)
     }
 
-    /// Which row it is, in words: its key where one is read, otherwise its number.
-    fn describe(&self, row: &[u8], spans: &RowSpans) -> String {
-        let number = format!("row number {} of the partition", self.rows);
+    /// Which of the pending rows it is, in words: its key where one is read, otherwise its number.
+    fn describe(&self, index: usize) -> String {
+        let row = self.pending.row(index);
+        let number = format!("row number {} of the partition", self.pending.number(index));
         let Some(order) = self.statement.order.as_ref().filter(|order| order.parts.len() > 1) else {
             return number;
         };
         let key: Option<Vec<String>> = order.parts[1..]
             .iter()
             .map(|part| {
-                value_of(part.cursor_type, spans.field(row, part.column)?)
+                value_of(part.cursor_type, row.field(part.column)?)
                     .ok()
                     .map(|value| value.to_string())
             })
@@ -327,16 +320,16 @@ impl<'a> Reader<'a> {
 ///
 /// Cursor and key are part of it even where they are not delivered: another row that merely looks the same must not be taken for one that was delivered. The number of
 /// fields in front is not, because runs differ in the columns that mark rows.
-pub(crate) fn fingerprint(row: &[u8], spans: &RowSpans, identity: usize) -> u64 {
-    xxh3_64(&row[2..spans.end_of(identity - 1)])
+pub(crate) fn fingerprint(row: Row<'_>, identity: usize) -> u64 {
+    xxh3_64(row.first(identity))
 }
 
-fn same_position(order: &Order, last: &[Option<Vec<u8>>], row: &[u8], spans: &RowSpans) -> bool {
+fn same_position(order: &Order, last: &[Option<Vec<u8>>], row: Row<'_>) -> bool {
     order
         .parts
         .iter()
         .zip(last)
-        .all(|(part, last)| match (spans.field(row, part.column), last.as_deref()) {
+        .all(|(part, last)| match (row.field(part.column), last.as_deref()) {
             (Some(value), Some(last)) => same(part.cursor_type, value, last),
             (value, last) => value.is_none() && last.is_none(),
         })

@@ -7,7 +7,7 @@ use longshore_sdk::{core::fingerprints::Reconciled, incremental::Recount, prelud
 
 use crate::{
     catalog::Relation,
-    decode::{RowSpans, split_header},
+    decode::{RowFinder, split_header},
     plan::{Planning, failed},
     read::fingerprint,
     statement::{Request, counted},
@@ -36,7 +36,7 @@ pub(crate) async fn count(
     let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", statement.sql);
     let stream = planning.session.copy_out(&copy).await;
     let mut stream = pin!(stream.map_err(|error| failed(&error, relation))?);
-    let mut spans = RowSpans::default();
+    let mut rows = RowFinder::default();
     let mut header_seen = false;
     while let Some(message) = stream.next().await {
         let message = message.map_err(|error| failed(&error, relation))?;
@@ -46,14 +46,14 @@ pub(crate) async fn count(
             header_seen = true;
         }
         while at < message.len() {
-            let row = &message[at..];
-            let Some(length) = spans.find(row, statement.columns)? else {
+            let Some(end) = rows.find(&message, at, statement.columns)? else {
                 break;
             };
-            let again = statement.marks.again.and_then(|column| spans.field(row, column));
-            let hash = fingerprint(row, &spans, statement.identity);
+            let row = rows.row(&message, at);
+            let again = statement.marks.again.and_then(|column| row.field(column));
+            let hash = fingerprint(row, statement.identity);
             recount.census.count(hash, again == Some(&[1]));
-            at += length;
+            at = end;
         }
     }
     Ok(recount.census.finish())

@@ -92,19 +92,30 @@ impl CellWriter<'_> {
             Value::Single(value) => number::write_single(value, out),
             Value::Decimal(text) => number::write_decimal(&text, out),
             Value::Instant(instant) => instant::write_json(instant, out),
-            Value::Text(text) => match json_of(&text) {
-                Some(tree) => self.trees().write(&tree, out).map(|_| ()),
-                None => text::write(&text, self.target, self.limits, out),
+            Value::Text(text) => match strings_of(&text) {
+                Some(strings) => self.write_strings(&strings, out),
+                None => match json_of(&text) {
+                    Some(tree) => self.trees().write(&tree, out).map(|_| ()),
+                    None => text::write(&text, self.target, self.limits, out),
+                },
             },
-            Value::JsonText(text) => {
-                let tree: Json = serde_json::from_str(text).map_err(|_| json_invalid(text))?;
-                self.trees().write(&tree, out).map(|_| ())
-            }
+            Value::JsonText(text) => match strings_of(text) {
+                Some(strings) => self.write_strings(&strings, out),
+                None => {
+                    let tree: Json = serde_json::from_str(text).map_err(|_| json_invalid(text))?;
+                    self.trees().write(&tree, out).map(|_| ())
+                }
+            },
             Value::List(items, range) => self.write_list(items, range, out),
             Value::Object(tree) => self.trees().write(&tree, out).map(|_| ()),
             Value::Null => Ok(()),
             Value::Unwritable(violation) => Err(violation),
         }
+    }
+
+    fn write_strings(self, strings: &[JsonString<'_>], out: &mut Vec<u8>) -> Result<(), Violation> {
+        self.trees()
+            .write_strings(strings.iter().map(|JsonString(text)| text.as_ref()), out)
     }
 
     /// Scalars of a list go as their text, since arrays hold strings only; structs and maps become objects.
@@ -245,6 +256,18 @@ impl CellWriter<'_> {
         write_json(out, &tags);
         Ok(())
     }
+}
+
+/// A string of JSON text; borrowed from the text where it has no escapes.
+#[derive(serde::Deserialize)]
+struct JsonString<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The strings that a text is a JSON array of: what arrays mostly are, read without making a tree of each. `None` for any other text.
+fn strings_of(text: &str) -> Option<Vec<JsonString<'_>>> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    serde_json::from_str(text).ok()
 }
 
 /// The array or object that a text is JSON of. Text that merely begins like one is text.

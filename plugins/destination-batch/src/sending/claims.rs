@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -12,8 +12,26 @@ use tokio::sync::{Notify, futures::OwnedNotified};
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     hasher: RandomState,
-    taken: Mutex<HashSet<u64>>,
+    taken: Mutex<HashSet<u64, BuildHasherDefault<AsItIs>>>,
     released: Arc<Notify>,
+}
+
+/// The hash of what is a hash already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed, which are u64");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Profiles held by one request, until it is dropped.

@@ -23,8 +23,29 @@ pub(crate) struct Pool {
 
 #[derive(Debug, Default)]
 struct Profile {
-    waiting: VecDeque<Operation>,
+    next: Option<Operation>,
+    /// Behind `next`; mostly empty, and then without memory of its own.
+    later: VecDeque<Operation>,
     is_in_flight: bool,
+}
+
+impl Profile {
+    /// Adds a row at the end.
+    fn push(&mut self, row: Row) {
+        let last = self.later.back_mut().or(self.next.as_mut());
+        let Err(row) = last.map_or(Err(row.clone()), |last| last.merge(row)) else {
+            return;
+        };
+        let operation = Operation::new(row);
+        match self.next {
+            None => self.next = Some(operation),
+            Some(_) => self.later.push_back(operation),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Operation> {
+        std::mem::replace(&mut self.next, self.later.pop_front())
+    }
 }
 
 impl Pool {
@@ -32,22 +53,13 @@ impl Pool {
     pub(crate) fn push(&mut self, row: Row) {
         self.rows += 1;
         if let Some(profile) = self.profiles.get_mut(row.custom_id()) {
-            let operation = match profile
-                .waiting
-                .back_mut()
-                .map_or(Err(row.clone()), |last| last.merge(row))
-            {
-                Ok(()) => return,
-                Err(row) => Operation::new(row),
-            };
-            profile.waiting.push_back(operation);
-            return;
+            return profile.push(row);
         }
         let id: Arc<str> = row.custom_id().into();
         self.ready.push_back(Arc::clone(&id));
         let profile = Profile {
-            waiting: VecDeque::from([Operation::new(row)]),
-            is_in_flight: false,
+            next: Some(Operation::new(row)),
+            ..Profile::default()
         };
         self.profiles.insert(id, profile);
     }
@@ -71,7 +83,7 @@ impl Pool {
         while operations.len() < limits.operations {
             let Some(id) = self.ready.pop_front() else { break };
             let profile = self.profiles.get_mut(&id).expect("a ready profile is in the pool");
-            let operation = profile.waiting.front().expect("a ready profile has a row waiting");
+            let operation = profile.next.as_ref().expect("a ready profile has a row waiting");
             if !claim.add(&id) {
                 blocked.push(id);
                 continue;
@@ -81,7 +93,7 @@ impl Pool {
                 self.ready.push_front(id);
                 break;
             }
-            let operation = profile.waiting.pop_front().expect("it was there a moment ago");
+            let operation = profile.pop().expect("it was there a moment ago");
             profile.is_in_flight = true;
             self.rows -= operation.rows().len();
             operations.push(operation);
@@ -106,7 +118,7 @@ impl Pool {
                 continue;
             };
             let id = Arc::clone(id);
-            if profile.waiting.is_empty() {
+            if profile.next.is_none() {
                 self.profiles.remove(&id);
             } else if profile.is_in_flight {
                 self.ready.push_back(Arc::clone(&id));

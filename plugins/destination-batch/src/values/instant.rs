@@ -1,30 +1,51 @@
 //! Instants and days, which the API takes as RFC 3339 text in UTC.
 
-use std::io::Write;
-
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike, Utc};
 
 use super::Violation;
 
 /// Writes an instant without quotes, such as `2026-11-20T10:00:00Z`; a fraction only where there is one, with 3, 6 or 9 digits.
 pub(crate) fn write(instant: DateTime<Utc>, out: &mut Vec<u8>) -> Result<(), Violation> {
-    let year = instant.year();
-    if !(0..=9_999).contains(&year) {
-        return Err(out_of_range());
+    let local = instant.naive_utc();
+    let year = u32::try_from(local.year())
+        .ok()
+        .filter(|year| *year <= 9_999)
+        .ok_or_else(out_of_range)?;
+    push_digits::<4>(out, year);
+    // Of several million instants a run, digit by digit: the formatting machinery takes five times as long.
+    for (before, part) in [
+        (b'-', local.month()),
+        (b'-', local.day()),
+        (b'T', local.hour()),
+        (b':', local.minute()),
+        (b':', local.second()),
+    ] {
+        out.push(before);
+        push_digits::<2>(out, part);
     }
-    let (month, day) = (instant.month(), instant.day());
-    let (hour, minute, second) = (instant.hour(), instant.minute(), instant.second());
-    let nanosecond = instant.nanosecond() % 1_000_000_000;
-    let written = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
-        .and_then(|()| match nanosecond {
-            0 => Ok(()),
-            _ if nanosecond.is_multiple_of(1_000_000) => write!(out, ".{:03}", nanosecond / 1_000_000),
-            _ if nanosecond.is_multiple_of(1_000) => write!(out, ".{:06}", nanosecond / 1_000),
-            _ => write!(out, ".{nanosecond:09}"),
-        })
-        .and_then(|()| out.write_all(b"Z"));
-    written.expect("a Vec takes every byte");
+    // A leap second is a nanosecond beyond 10^9.
+    let nanosecond = local.nanosecond() % 1_000_000_000;
+    if nanosecond != 0 {
+        out.push(b'.');
+        match nanosecond {
+            _ if nanosecond.is_multiple_of(1_000_000) => push_digits::<3>(out, nanosecond / 1_000_000),
+            _ if nanosecond.is_multiple_of(1_000) => push_digits::<6>(out, nanosecond / 1_000),
+            _ => push_digits::<9>(out, nanosecond),
+        }
+    }
+    out.push(b'Z');
     Ok(())
+}
+
+/// The last `N` decimal digits of a number, zeros in front.
+fn push_digits<const N: usize>(out: &mut Vec<u8>, number: u32) {
+    let mut digits = [b'0'; N];
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits);
 }
 
 /// Writes an instant as a JSON string.

@@ -1,4 +1,4 @@
-//! From the binary form of `COPY` into Arrow arrays: one decoder a column, chosen once.
+//! From the binary form of `COPY` into Arrow arrays: one decoder a column, chosen once, called once a batch.
 //!
 //! The forms are those of the types' `…_send` functions in the server's source: integers big endian, dates and times counted from 2000-01-01.
 
@@ -6,11 +6,13 @@ mod column;
 mod list;
 mod numeric;
 mod row;
+mod rows;
 
 use longshore_sdk::{arrow::array::ArrayRef, prelude::*};
 
 pub(crate) use column::decoder;
-pub(crate) use row::{RowSpans, split_header};
+pub(crate) use row::{Row, RowFinder, split_header};
+pub(crate) use rows::PendingRows;
 
 /// Days and microseconds between PostgreSQL's epoch (2000-01-01) and Arrow's (1970-01-01).
 pub(crate) const EPOCH_DAYS: i32 = 10_957;
@@ -19,12 +21,16 @@ pub(crate) const EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
 /// Builds one column of a batch.
 pub(crate) trait ColumnDecoder: Send {
-    /// Takes a value in its binary form.
-    fn append(&mut self, value: &[u8]) -> Result<(), DecodeError>;
-    /// Takes a NULL.
-    fn append_null(&mut self);
-    /// The values so far; the decoder is empty afterwards.
-    fn finish(&mut self) -> ArrayRef;
+    /// An array of these values in their binary form; `None` is NULL.
+    fn decode(&self, values: &[Option<&[u8]>]) -> Result<ArrayRef, BadValue>;
+}
+
+/// The first value of a column that can not be decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadValue {
+    /// Its place among the values.
+    pub(crate) row: usize,
+    pub(crate) error: DecodeError,
 }
 
 /// A value has no place in its column's Arrow type, or is not what its type's binary form allows.
@@ -43,6 +49,10 @@ pub(crate) enum DecodeError {
 }
 
 impl DecodeError {
+    fn in_row(self, row: usize) -> BadValue {
+        BadValue { row, error: self }
+    }
+
     /// The error of a run, with the place: `row` says which row it is in words.
     pub(crate) fn at(&self, table: &str, column: &str, row: &str) -> Error {
         let code = match self {

@@ -5,64 +5,103 @@ use longshore_sdk::prelude::*;
 /// Signature of the format (PostgreSQL documentation, COPY, "Binary Format").
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
-/// Where the fields of one row lie within a message.
-#[derive(Default)]
-pub(crate) struct RowSpans {
-    fields: Vec<Span>,
-}
-
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
+/// Where a field lies within a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field {
+    start: u32,
+    end: u32,
     null: bool,
 }
 
-impl RowSpans {
-    /// Finds the fields of the row at the start of `message`. Returns the row's length, or `None` for the end mark.
-    pub(crate) fn find(&mut self, message: &[u8], columns: usize) -> Result<Option<usize>> {
+/// A row within a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    message: &'a [u8],
+    /// Where the row begins.
+    start: usize,
+    fields: &'a [Field],
+}
+
+impl<'a> Row<'a> {
+    /// A row whose fields are known.
+    pub(super) fn of(message: &'a [u8], start: usize, fields: &'a [Field]) -> Self {
+        Self { message, start, fields }
+    }
+
+    /// Field `index`; `None` is NULL.
+    pub(crate) fn field(&self, index: usize) -> Option<&'a [u8]> {
+        let field = self.fields[index];
+        (!field.null).then(|| &self.message[field.start as usize..field.end as usize])
+    }
+
+    /// Bytes of the first `fields` fields, their lengths included.
+    pub(crate) fn bytes_of_first(&self, fields: usize) -> usize {
+        self.first(fields).len()
+    }
+
+    /// The first `fields` fields as they came, without the number of fields in front of them.
+    pub(crate) fn first(&self, fields: usize) -> &'a [u8] {
+        let begin = self.start + FIELD_COUNT_BYTES;
+        let end = fields
+            .checked_sub(1)
+            .map_or(begin, |last| self.fields[last].end as usize);
+        &self.message[begin..end]
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    pub(super) fn fields(&self) -> &'a [Field] {
+        self.fields
+    }
+}
+
+/// Each row begins with the number of its fields.
+const FIELD_COUNT_BYTES: usize = 2;
+
+/// Divides messages into rows, one after the other.
+#[derive(Default)]
+pub(crate) struct RowFinder {
+    fields: Vec<Field>,
+}
+
+impl RowFinder {
+    /// Finds the row that begins at `start` of a message. Returns where it ends, or `None` for the end mark.
+    pub(crate) fn find(&mut self, message: &[u8], start: usize, columns: usize) -> Result<Option<usize>> {
         self.fields.clear();
-        let count = i16::from_be_bytes(array_at(message, 0)?);
+        let count = i16::from_be_bytes(array_at(message, start)?);
         if count == -1 {
             return Ok(None);
         }
         if usize::try_from(count) != Ok(columns) {
             return Err(malformed("a row has another number of fields than its statement"));
         }
-        let mut at = 2;
+        if u32::try_from(message.len()).is_err() {
+            return Err(malformed("a message is longer than any row"));
+        }
+        let mut at = start + FIELD_COUNT_BYTES;
         for _ in 0..columns {
             let length = i32::from_be_bytes(array_at(message, at)?);
             at += 4;
-            let Ok(length) = usize::try_from(length) else {
-                self.fields.push(Span {
-                    start: at,
-                    end: at,
-                    null: true,
-                });
-                continue;
-            };
-            if message.len() - at < length {
+            let value = usize::try_from(length);
+            let end = at + value.unwrap_or(0);
+            if end > message.len() {
                 return Err(malformed("a field is longer than its message"));
             }
-            self.fields.push(Span {
-                start: at,
-                end: at + length,
-                null: false,
+            self.fields.push(Field {
+                start: at as u32,
+                end: end as u32,
+                null: value.is_err(),
             });
-            at += length;
+            at = end;
         }
         Ok(Some(at))
     }
 
-    /// Field `index` of the row found last; `None` is NULL.
-    pub(crate) fn field<'a>(&self, message: &'a [u8], index: usize) -> Option<&'a [u8]> {
-        let span = self.fields[index];
-        (!span.null).then(|| &message[span.start..span.end])
-    }
-
-    /// Where field `index` ends, its length included when it is NULL.
-    pub(crate) fn end_of(&self, index: usize) -> usize {
-        self.fields[index].end
+    /// The row found last, in the message that it was found in.
+    pub(crate) fn row<'a>(&'a self, message: &'a [u8], start: usize) -> Row<'a> {
+        Row::of(message, start, &self.fields)
     }
 }
 
@@ -99,19 +138,21 @@ mod tests {
 
     #[test]
     fn rows_are_divided_into_fields() {
-        let row = [0, 3, 0, 0, 0, 2, 7, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 99];
-        let mut spans = RowSpans::default();
-        assert_eq!(spans.find(&row, 3).unwrap(), Some(16));
-        assert_eq!(spans.field(&row, 0), Some(&[7, 8][..]));
-        assert_eq!(spans.field(&row, 1), None);
-        assert_eq!(spans.field(&row, 2), Some(&[][..]));
-        assert_eq!((spans.end_of(0), spans.end_of(1), spans.end_of(2)), (8, 12, 16));
-        assert_eq!(spans.find(&[0xFF, 0xFF], 3).unwrap(), None);
+        let message = [7, 0, 3, 0, 0, 0, 2, 7, 8, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 99];
+        let mut finder = RowFinder::default();
+        assert_eq!(finder.find(&message, 1, 3).unwrap(), Some(17));
+        let row = finder.row(&message, 1);
+        assert_eq!(row.field(0), Some(&[7, 8][..]));
+        assert_eq!(row.field(1), None);
+        assert_eq!(row.field(2), Some(&[][..]));
+        assert_eq!([1, 2, 3].map(|fields| row.bytes_of_first(fields)), [6, 10, 14]);
+        assert_eq!(row.first(1), &[0, 0, 0, 2, 7, 8]);
+        assert_eq!(finder.find(&[0xFF, 0xFF], 0, 3).unwrap(), None);
     }
 
     #[test]
     fn cut_off_and_foreign_data_are_errors() {
-        let mut spans = RowSpans::default();
+        let mut finder = RowFinder::default();
         for broken in [
             &[][..],
             &[0],
@@ -119,7 +160,8 @@ mod tests {
             &[0, 1, 0, 0, 0, 5, 1],
             &[0, 2, 0, 0, 0, 0],
         ] {
-            assert_eq!(spans.find(broken, 1).unwrap_err().code, "copy_malformed", "{broken:?}");
+            let error = finder.find(broken, 0, 1).unwrap_err();
+            assert_eq!(error.code, "copy_malformed", "{broken:?}");
         }
         assert!(split_header(b"PGDUMP").is_err());
         let header = [SIGNATURE, &[0, 0, 0, 0, 0, 0, 0, 2, 1, 1, 42]].concat();

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{root, text_of};
 
-/// What may stand in a `[dev-dependencies]` of a plugin besides the SDK: its tests need a database and a peer to talk to.
-const SUPPORT_OF_TESTS: [&str; 2] = ["longshore-tests", "longshore-batch-sandbox"];
+/// What may stand in a `[dev-dependencies]` of a plugin besides the SDK: its tests need a database and a peer to talk to, its benchmarks something that counts.
+const SUPPORT_OF_TESTS: [&str; 3] = ["longshore-tests", "longshore-batch-sandbox", "longshore-hot-paths"];
 
 /// Crates that do I/O, or exist to do it.
 const DOES_IO: [&str; 11] = [
