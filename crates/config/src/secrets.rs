@@ -17,8 +17,8 @@ const SHORTEST: usize = 4;
 /// A line of a multi-line secret (a key in PEM form) is searched for by itself from this length on.
 const SHORTEST_LINE: usize = 16;
 
-/// Values that no secret can be.
-const NEVER_SECRET: [&str; 3] = ["true", "false", "null"];
+/// Values that no secret can be: words of every document, and the name of this program, which is in its own messages.
+const NEVER_SECRET: [&str; 4] = ["true", "false", "null", "longshore"];
 
 /// The secrets of a configuration: every value that a plugin's schema marks `writeOnly` or `format: password`, everything
 /// that comes from a file or from a variable whose name tells of a secret, and every other substituted value until a
@@ -27,7 +27,7 @@ const NEVER_SECRET: [&str; 3] = ["true", "false", "null"];
 /// A handle: clones share one set, so that a log writer made before the configuration was loaded redacts what was
 /// found later. `Debug` shows the number only.
 ///
-/// Not covered, by design: values of fewer than 4 characters, `true`, `false`, `null`, and encodings other than those
+/// Not covered, by design: values of fewer than 4 characters, `true`, `false`, `null`, `longshore`, and encodings other than those
 /// of JSON, of Rust's `Debug` and of URLs (a base64 header, for example, must not be printed in the first place).
 #[derive(Clone, Default)]
 pub struct Secrets {

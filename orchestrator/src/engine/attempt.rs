@@ -104,12 +104,13 @@ impl Engine<'_> {
             run.warnings.extend(notices);
         }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
-        let retries = source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors();
+        let retries = source.spec.rejects.retry == Retry::NextRun;
         let concurrency = usize::from(source.spec.concurrency);
         let cancel = context.cancel.clone();
         let work = async {
-            // A dry run sends nothing that the ledger holds either.
-            if self.dry_run.is_none() {
+            // A dry run sends nothing that the ledger holds either. What a range brings once more may be older than what was refused since, so that it
+            // supersedes nothing.
+            if self.dry_run.is_none() && reading.moves_cursors() {
                 let retry = retry_context(&context);
                 let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
                 run.warnings.extend(warnings);

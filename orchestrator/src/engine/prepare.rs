@@ -125,7 +125,7 @@ pub(super) fn check_holding(
                         answer.name, plugin.name
                     ),
                 )
-                .with_remedy("Give the table a cursor and a key (`primary_key` in the source's options for the table), or use `uncertain: resend`.")
+                .with_remedy("Give the table a cursor, and a key that the database itself keeps unique: a primary key, or on ClickHouse the sorting key of a table that is read merged. Or use `uncertain: resend`.")
             } else {
                 continue;
             };

@@ -147,7 +147,7 @@ impl Engine<'_> {
         source: &Source,
         replay: &Replay,
         held: &HeldSync,
-        (rows, recorded): (Vec<RejectedRow>, Recorded),
+        (rows, mut recorded): (Vec<RejectedRow>, Recorded),
     ) -> Result<SyncOutcome, Failure> {
         let context = RetryContext {
             store: Arc::clone(&self.store),
@@ -167,6 +167,7 @@ impl Engine<'_> {
         };
         let targets = self.until_stopped(held, &context.cancel, preparing).await?;
         selection::check(&rows, &targets, replay.insist)?;
+        recorded.warnings.extend(selection::unknown_versions(&rows, &targets));
         let run = NewRun {
             run_id: recorded.run_id.to_string(),
             kind: RunKind::Replay,
@@ -184,7 +185,7 @@ impl Engine<'_> {
     async fn conclude_replay(
         &self,
         held: &HeldSync,
-        sent: Result<DestinationCounts, Failure>,
+        sent: Result<Replayed, Failure>,
         recorded: Recorded,
     ) -> SyncOutcome {
         let Recorded {
@@ -194,8 +195,8 @@ impl Engine<'_> {
         } = recorded;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, failure) = match sent {
-            Ok(counts) if counts.rejected > 0 => {
-                let failure = Failure::TooManyRejects(rejected_again(counts));
+            Ok(replayed) if replayed.counts.rejected > 0 || replayed.columns > 0 => {
+                let failure = Failure::TooManyRejects(rejected_again(replayed));
                 (RunStatus::CompletedWithRejects, Some(failure))
             }
             Ok(_) => (RunStatus::Completed, None),
@@ -235,12 +236,21 @@ impl Engine<'_> {
     }
 }
 
-fn rejected_again(counts: DestinationCounts) -> Error {
-    Error::destination(
-        "rejected_again",
-        format!("{} of {} rows were rejected again", counts.rejected, counts.total()),
-    )
-    .with_remedy("`longshore rejects list --status pending` says why; they stay in the ledger.")
+/// What a replay came to.
+#[derive(Clone, Copy, Default)]
+struct Replayed {
+    counts: DestinationCounts,
+    /// Columns that were left out again of rows that were delivered.
+    columns: u64,
+}
+
+fn rejected_again(Replayed { counts, columns }: Replayed) -> Error {
+    let mut message = format!("{} of {} rows were rejected again", counts.rejected, counts.total());
+    if columns > 0 {
+        message.push_str(&format!(", and {columns} columns of those that were delivered"));
+    }
+    Error::destination("rejected_again", message)
+        .with_remedy("`longshore rejects list --status pending` says why; they stay in the ledger.")
 }
 
 /// Makes each destination ready for the tables that rows came from, with the columns of the newest of them.
@@ -302,8 +312,8 @@ async fn send_all(
     targets: &BTreeMap<(String, String), RetryTarget>,
     rows: Vec<RejectedRow>,
     tables: &mut RejectedTables,
-) -> Result<DestinationCounts, Failure> {
-    let mut total = DestinationCounts::default();
+) -> Result<Replayed, Failure> {
+    let mut total = Replayed::default();
     for (key, target) in targets {
         let of_target: Vec<&RejectedRow> = rows
             .iter()
@@ -316,7 +326,8 @@ async fn send_all(
             let page = read_rows(context, replay, asked).await?;
             rest = &rest[page.len()..];
             let sent = send(context, target, tables, page).await?;
-            total += sent.counts;
+            total.counts += sent.counts;
+            total.columns += sent.columns;
             if let Some((_, error)) = sent.failed {
                 return Err(error.into());
             }

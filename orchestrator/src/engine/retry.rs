@@ -177,6 +177,8 @@ fn row_of(kept: KeptReject) -> Option<RetryRow> {
 #[derive(Default)]
 pub(super) struct Sent {
     pub(super) counts: DestinationCounts,
+    /// Columns that were left out again of rows that were delivered.
+    pub(super) columns: u64,
     /// Why the rows behind those that are counted were not all sent or answered, and the columns they have: they stay pending.
     pub(super) failed: Option<(i64, Error)>,
 }
@@ -203,6 +205,7 @@ pub(super) async fn send(
         let page = send_page(context, target, table, same).await?;
         balance::check_retried(&target.table, page.settled, page.counts)?;
         sent.counts += page.counts;
+        sent.columns += page.columns;
         if let Some(error) = page.error {
             sent.failed = Some((row_table, error));
             break;

@@ -55,6 +55,11 @@ impl Session {
         );
         let (source_plugin, destination_plugins) =
             futures_util::future::try_join(source_plugin, destination_plugins).await?;
+        let opened = destinations.iter().zip(&destination_plugins);
+        for (&destination, plugin) in opened {
+            release_elsewhere(&configuration.destinations, destination, plugin)?;
+        }
+        release_elsewhere(&configuration.sources, source, &source_plugin)?;
         let write_modes = destinations
             .iter()
             .zip(&destination_plugins)
@@ -174,6 +179,23 @@ pub async fn start<S>(
     let schema = plugin.spec_schema()?;
     let spec = document.validate_plugin_spec(&schema)?;
     Ok(ConfiguredPlugin { plugin, document, spec })
+}
+
+/// The schema of a plugin shows also in other documents that use the plugin which values are no secrets: a host that two syncs share must not be blanked
+/// out while one of them runs. What else is wrong there is said when they are used themselves.
+fn release_elsewhere<S>(all: &[Configured<S>], of: &Configured<S>, plugin: &ConfiguredPlugin) -> Result<(), Error>
+where
+    for<'a> PluginReference: From<&'a Configured<S>>,
+{
+    let schema = plugin.plugin.spec_schema()?;
+    let used = PluginReference::from(of);
+    for other in all {
+        let reference = PluginReference::from(other);
+        if reference.name != used.name && (reference.registry, &reference.path) == (used.registry, &used.path) {
+            other.document.validate_plugin_spec(&schema).ok();
+        }
+    }
+    Ok(())
 }
 
 /// Where the plugin's own options are in a document.

@@ -159,6 +159,13 @@ async fn matching<'c>(
         replays.push((source, replay));
     }
     if replays.is_empty() {
+        let pending = RejectFilter {
+            status: Some(RejectStatus::Pending),
+            ..filter
+        };
+        if let Some(other) = store.list_rejects(&pending, 1).await?.first() {
+            return Err(sync_missing(configuration, &other.sync).into());
+        }
         let message = "The ledger has no pending reject like this";
         return Err(Error::config("nothing_to_replay", message)
             .with_remedy("`longshore rejects list --status pending` shows what there is.")

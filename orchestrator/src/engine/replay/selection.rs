@@ -21,6 +21,8 @@ pub(super) struct RejectedRow {
     pub(super) row_table: i64,
     /// The row was not delivered; otherwise it was, without some columns.
     whole_row: bool,
+    /// It is known what the row would replace, so that a newer one supersedes it.
+    has_identity: bool,
 }
 
 /// The rows of a replay, oldest first.
@@ -153,6 +155,7 @@ fn group(pending: Vec<Reject>, meant: &BTreeSet<i64>) -> Selection {
             destination: reject.reject.destination,
             row_table,
             whole_row: reject.reject.whole_row,
+            has_identity: !reject.reject.identity.is_empty(),
         });
         row.ids.push(reject.id);
         row.whole_row |= reject.reject.whole_row;
@@ -204,4 +207,26 @@ pub(super) fn check(
         }
     }
     Ok(())
+}
+
+/// Says of how many rows nobody knows whether a newer version was delivered, because they were refused for what would tell which one they are.
+pub(super) fn unknown_versions(
+    rows: &[RejectedRow],
+    targets: &BTreeMap<(String, String), RetryTarget>,
+) -> Option<String> {
+    let replaces = |row: &&RejectedRow| {
+        let target = targets.get(&(row.table.clone(), row.destination.clone()));
+        target.is_some_and(|target| target.redelivery_is_idempotent)
+    };
+    let unknown = rows.iter().filter(replaces).filter(|row| !row.has_identity);
+    let ids: Vec<String> = unknown.map(|row| row.ids[0].to_string()).collect();
+    let first = ids.get(..ids.len().min(5)).unwrap_or_default().join(", ");
+    (!ids.is_empty()).then(|| {
+        format!(
+            "{} rows (rejects {first}{}) had no usable id at the destination when they were refused, so it is not known whether newer versions of them were delivered since: what they replace \
+             is as old as they are",
+            ids.len(),
+            if ids.len() > 5 { ", …" } else { "" }
+        )
+    })
 }

@@ -29,6 +29,8 @@ pub(super) struct SentPage {
     pub(super) settled: u64,
     /// The destination's counts of them.
     pub(super) counts: DestinationCounts,
+    /// Columns that were left out of those that were delivered.
+    pub(super) columns: u64,
     /// Why the others are not.
     pub(super) error: Option<Error>,
 }
@@ -64,7 +66,7 @@ pub(super) async fn send_page(
     context.store.mark_retry(&context.hold, mark).await?;
     let mut answers = Answers::new(context, target, &rows);
     let ended = answers.exchange(table, &rows).await;
-    let (settled, counts) = (answers.fates.len() as u64, answers.counts);
+    let (settled, counts, columns) = (answers.fates.len() as u64, answers.counts, answers.columns);
     let fates = std::mem::take(&mut answers.fates);
     let answered = rows.into_iter().zip(fates);
     let settlement = RetrySettlement {
@@ -82,7 +84,12 @@ pub(super) async fn send_page(
         Err(Stop::Destination(error)) => Some(error),
         Err(Stop::Here(failure)) => return Err(failure),
     };
-    Ok(SentPage { settled, counts, error })
+    Ok(SentPage {
+        settled,
+        counts,
+        columns,
+        error,
+    })
 }
 
 /// What a destination answers, row by row: each row is a batch of its own, so a batch's number says which.
@@ -94,6 +101,7 @@ struct Answers<'a> {
     rejects: Vec<v1::Reject>,
     fates: Vec<RetriedFate>,
     counts: DestinationCounts,
+    columns: u64,
     opened: bool,
 }
 
@@ -106,6 +114,7 @@ impl<'a> Answers<'a> {
             rejects: Vec::new(),
             fates: Vec::with_capacity(rows.len()),
             counts: DestinationCounts::default(),
+            columns: 0,
             opened: false,
         }
     }
@@ -241,7 +250,10 @@ impl<'a> Answers<'a> {
         let fate = match (counts.rejected, whole.into_iter().next()) {
             (1, Some(whole)) => RetriedFate::RejectedAgain(named(whole)),
             (0, None) if counts.filtered == 1 => RetriedFate::Filtered,
-            (0, None) => RetriedFate::Redelivered(columns.into_iter().map(named).collect()),
+            (0, None) => {
+                self.columns += columns.len() as u64;
+                RetriedFate::Redelivered(columns.into_iter().map(named).collect())
+            }
             _ => {
                 return Err(self.broken(
                     "rejects_unnamed",

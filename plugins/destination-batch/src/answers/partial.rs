@@ -1,5 +1,7 @@
 //! From a partial error back to the rows of its operation.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use longshore_sdk::prelude::*;
 use serde_json::Value as Json;
@@ -54,6 +56,27 @@ pub(crate) fn rejects_of(error: &PartialError, operation: &Operation, now: DateT
         .into_iter()
         .map(|row| reject(row, &rule, "", reason(error, row) + &of_several, true))
         .collect()
+}
+
+/// A row is refused as a whole once, however many errors name it: the first of its rejects has the reasons of all.
+pub(crate) fn once_a_row(rejects: impl Iterator<Item = Reject>) -> Vec<Reject> {
+    let mut kept: Vec<Reject> = Vec::new();
+    let mut whole = HashMap::new();
+    for reject in rejects {
+        if !reject.whole_row {
+            kept.push(reject);
+            continue;
+        }
+        let first = *whole.entry((reject.sequence, reject.row)).or_insert(kept.len());
+        match kept.get_mut(first) {
+            Some(first) => {
+                first.reason.push_str("; ");
+                first.reason.push_str(&reject.reason);
+            }
+            None => kept.push(reject),
+        }
+    }
+    kept
 }
 
 fn reject_attribute(error: &PartialError, attribute: &str, operation: &Operation, rule: &str) -> Vec<Reject> {

@@ -34,16 +34,16 @@ mod tests {
     fn the_burst_is_free_and_the_rest_goes_at_the_rate() {
         let rates = RateLimits::default();
         let seconds = |endpoint, operations| paced(&rates, endpoint, operations).unwrap().as_secs_f64();
-        // The bucket holds 60 of the 1,000 back, and 2,000 of the 10,000.
-        assert_eq!(seconds(Endpoint::Update, 940), 0.0);
-        assert_eq!(seconds(Endpoint::Update, 940 + 3_000), 10.0);
-        assert_eq!(seconds(Endpoint::MassUpdate, 8_000 + 50_000), 5.0);
-        let half = RateLimits {
-            share: 0.5,
+        // The bucket holds 15 of the 1,000 back, and 500 of the 10,000.
+        assert_eq!(seconds(Endpoint::Update, 985), 0.0);
+        assert_eq!(seconds(Endpoint::Update, 985 + 3_000), 10.0);
+        assert_eq!(seconds(Endpoint::MassUpdate, 9_500 + 50_000), 5.0);
+        let shared = RateLimits {
+            share: 0.4,
             ..RateLimits::default()
         };
         assert_eq!(
-            paced(&half, Endpoint::Update, 470 + 1_500),
+            paced(&shared, Endpoint::Update, 394 + 1_200),
             Some(Duration::from_secs(10))
         );
         let configured = RateLimits {
@@ -54,7 +54,7 @@ mod tests {
             ..RateLimits::default()
         };
         assert_eq!(
-            paced(&configured, Endpoint::Update, 180 + 500),
+            paced(&configured, Endpoint::Update, 195 + 500),
             Some(Duration::from_secs(5))
         );
         let unlimited = RateLimits {

@@ -160,7 +160,7 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
                 let rejects = errors
                     .iter()
                     .flat_map(|error| partial::rejects_of(error, &operations[error.bulk_index], now));
-                delivered.rejects.extend(rejects);
+                delivered.rejects.extend(partial::once_a_row(rejects));
                 delivered.operations.extend(operations);
             }
             Outcome::Held(rule) => {

@@ -50,9 +50,10 @@ pub(crate) struct Turn {
     number: u64,
 }
 
-/// Requests do not all take the same time to arrive. What our bucket holds back covers differences up to this, so that the server's bucket is never
-/// found empty when ours says there is enough.
-const JITTER: Duration = Duration::from_millis(200);
+/// When a request arrives is known within this, at most: clocks tick, and the server looks at its own. What our bucket holds back covers the difference, so
+/// that the server's bucket is never found empty when ours says there is enough. How long a request travels is covered by its tokens, which count until it
+/// is answered.
+const JITTER: Duration = Duration::from_millis(50);
 
 /// The capacity and rate that we keep to, for what the server allows.
 fn paced(rate: &Rate, documented: (f64, f64), share: f64) -> (f64, f64) {
@@ -255,7 +256,7 @@ mod tests {
     async fn a_wait_that_is_given_up_gives_its_tokens_back() {
         let pacer = pacer();
         let start = Instant::now();
-        let first = pacer.turn(Endpoint::Update, 940).await;
+        let first = pacer.turn(Endpoint::Update, 985).await;
         pacer.arrived(first);
         {
             let mut waiting = Box::pin(pacer.turn(Endpoint::Update, 200));

@@ -126,7 +126,7 @@ mod tests {
             |endpoint, rates: &RateLimits| RequestLimits::new(endpoint, &RequestSizes::default(), rates).operations;
         let documented = RateLimits::default();
         assert_eq!(operations(Endpoint::Update, &documented), 200);
-        assert_eq!(operations(Endpoint::MassUpdate, &documented), 4_000);
+        assert_eq!(operations(Endpoint::MassUpdate, &documented), 4_750);
         let unlimited = RateLimits {
             unlimited: true,
             ..RateLimits::default()

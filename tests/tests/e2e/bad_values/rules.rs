@@ -8,7 +8,7 @@ use crate::pages::text_of;
 const README: &str = "plugins/destination-batch/README.md";
 
 /// Rules that no content of a PostgreSQL table provokes.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 7] = [
     (
         "custom_id_invalid",
         "a column of a type that always has a text is the only one that can be a custom id",
@@ -19,6 +19,10 @@ const EXCEPTIONS: [(&str, &str); 6] = [
     ),
     (
         "request_too_large",
+        "Batch's answer to a request, not a property of a row",
+    ),
+    (
+        "request_refused",
         "Batch's answer to a request, not a property of a row",
     ),
     (

@@ -166,8 +166,12 @@ async fn the_rest_of_an_event_is_not_repeated_unless_somebody_insists() -> Resul
         "{refused}"
     );
     assert_eq!(ledger.sandbox.events().await?.len(), 1);
-    ledger.run(&["rejects", "replay", "--insist"]).await?.succeeded()?;
-    assert_eq!(ledger.sandbox.events().await?.len(), 2);
+    let insisted = ledger.run(&["rejects", "replay", "--insist"]).await?;
+    assert_eq!(
+        (insisted.code(), ledger.sandbox.events().await?.len()),
+        (Some(5), 2),
+        "the column is refused again: {insisted}"
+    );
     Ok(())
 }
 

@@ -148,3 +148,22 @@ fn an_attribute_of_events_leads_to_the_events_that_have_it() {
         );
     }
 }
+
+#[test]
+fn a_row_that_several_errors_name_is_rejected_once_with_all_their_reasons() {
+    let operation = operation(
+        "profile_attributes",
+        vec![("custom_id", text(&[Some("a")]))],
+        Utc::now(),
+    );
+    let errors = [error("profile", None, "first"), error("profile", None, "second")];
+    let rejects = errors
+        .iter()
+        .flat_map(|error| rejects_of(error, &operation, Utc::now()));
+    let rejects = once_a_row(rejects);
+    assert_eq!(rejects.len(), 1, "{rejects:?}");
+    assert!(
+        rejects[0].reason.contains("first") && rejects[0].reason.contains("second"),
+        "{rejects:?}"
+    );
+}
