@@ -57,7 +57,8 @@ impl Reading {
         }
     }
 
-    pub(super) fn moves_cursors(&self) -> bool {
+    /// Whether a run of it goes on from the stored cursors and moves them: not where a range is named.
+    pub fn moves_cursors(&self) -> bool {
         matches!(self, Self::New)
     }
 }

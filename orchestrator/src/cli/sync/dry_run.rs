@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use longshore_config::Retry;
 use longshore_core::Error;
+use longshore_state::{RejectFilter, RejectStatus, StateStore};
 
 use super::{super::Context, Announced, Arguments, no_tables, tables_in_words};
 use crate::{
@@ -58,7 +60,11 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         if let Some(display) = display {
             display.end().await;
         }
-        let report = dry_run.report(&source.spec.name, &outcome);
+        let mut report = dry_run.report(&source.spec.name, &outcome);
+        if source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors() {
+            let again = sent_again(engine.store.as_ref(), &source.spec.name).await?;
+            report.warnings.extend(again);
+        }
         let dry_exit = conclude(context, &report, &outcome, &announced)?;
         if exit == Exit::Done {
             exit = dry_exit;
@@ -68,6 +74,31 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         }
     }
     Ok(exit)
+}
+
+/// Pending rejects that are looked at to say how many there are.
+const COUNTED: u32 = 10_000;
+
+/// What a sync would send besides what it reads.
+async fn sent_again(store: &dyn StateStore, sync: &str) -> Result<Option<String>, Error> {
+    let pending = RejectFilter {
+        sync: Some(sync.to_owned()),
+        status: Some(RejectStatus::Pending),
+        ..RejectFilter::default()
+    };
+    let found = store.list_rejects(&pending, COUNTED).await?;
+    let rows = found.iter().filter(|reject| reject.reject.whole_row).count() as u64;
+    let more = if found.len() == COUNTED as usize {
+        " or more"
+    } else {
+        ""
+    };
+    Ok((rows > 0).then(|| {
+        format!(
+            "{}{more} rejected rows of earlier runs are in the ledger: a sync sends them again before it reads, and they are in none of these counts",
+            grouped(rows)
+        )
+    }))
 }
 
 fn conclude(

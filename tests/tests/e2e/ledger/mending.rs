@@ -1,6 +1,6 @@
 //! Rejects sent again by a person's wish, as they were or mended.
 
-use longshore_tests::{Finished, Result};
+use longshore_tests::{Context as _, Finished, Result};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -172,6 +172,24 @@ async fn the_rest_of_an_event_is_not_repeated_unless_somebody_insists() -> Resul
         (Some(5), 2),
         "the column is refused again: {insisted}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dry_run_says_that_a_sync_would_send_rejects_again() -> Result<()> {
+    let ledger = rejected_people().await?;
+    ledger.configure(&[], &[])?;
+    let said = ledger
+        .run(&["sync", "--dry-run", "--json"])
+        .await?
+        .succeeded()?
+        .json()?;
+    let warnings = said["warnings"].as_array().context("there are warnings")?;
+    let again = warnings
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .find(|warning| warning.contains("a sync sends them again"));
+    assert!(again.is_some(), "{said}");
     Ok(())
 }
 
