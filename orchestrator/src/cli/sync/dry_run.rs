@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use longshore_config::Retry;
 use longshore_core::Error;
-use longshore_state::{RejectFilter, RejectStatus, StateStore};
+use longshore_protocol::UNCERTAIN_DELIVERY;
+use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore};
 
 use super::{super::Context, Announced, Arguments, no_tables, tables_in_words};
 use crate::{
@@ -87,7 +88,10 @@ async fn sent_again(store: &dyn StateStore, sync: &str) -> Result<Option<String>
         ..RejectFilter::default()
     };
     let found = store.list_rejects(&pending, COUNTED).await?;
-    let rows = found.iter().filter(|reject| reject.reject.whole_row).count() as u64;
+    // What a run tries by itself: whole rows that are kept, and none that the destination may have already.
+    let is_tried =
+        |reject: &&Reject| reject.reject.whole_row && reject.row_kept && reject.reject.rule != UNCERTAIN_DELIVERY;
+    let rows = found.iter().filter(is_tried).count() as u64;
     let more = if found.len() == COUNTED as usize {
         " or more"
     } else {
