@@ -13,10 +13,12 @@
 //! | [`run_log`] | what was logged while a run went on |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
+//! | [`alert`] | conditions that somebody is told of once |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
 //! | [`sqlite`] | one file, several processes |
 
+pub mod alert;
 pub mod checkpoint;
 pub mod failure;
 pub mod hold;
@@ -30,6 +32,7 @@ pub mod sqlite;
 pub mod store;
 pub mod table_state;
 
+pub use alert::StoredAlert;
 pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;

@@ -16,6 +16,7 @@
 //! # How the runtime is kept free
 //! One thread owns the connection and works off a bounded queue; it ends when the store is dropped, which waits for the operation under way.
 
+mod alerts;
 mod bounds;
 mod checkpoints;
 mod copy;
@@ -40,6 +41,7 @@ use longshore_core::{Error, Result};
 
 use self::worker::{Durability, Worker};
 use crate::{
+    alert::StoredAlert,
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
     moment::UnixMicros,
@@ -312,6 +314,24 @@ impl StateStore for SqliteStore {
             .write(Durability::Power, move |tx| {
                 states::reset(tx, &sync, table.as_deref(), now, &probe)
             })
+            .await
+    }
+
+    async fn list_alerts(&self, sync: Option<&str>) -> Result<Vec<StoredAlert>> {
+        let sync = sync.map(ToOwned::to_owned);
+        self.worker.read(move |tx| alerts::list(tx, sync.as_deref())).await
+    }
+
+    async fn set_alert(&self, alert: StoredAlert) -> Result<()> {
+        self.worker
+            .write(Durability::Power, move |tx| alerts::set(tx, &alert))
+            .await
+    }
+
+    async fn remove_alert(&self, sync: &str, condition: &str) -> Result<()> {
+        let (sync, condition) = (sync.to_owned(), condition.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| alerts::remove(tx, &sync, &condition))
             .await
     }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use longshore_core::Result;
 
 use crate::{
+    alert::StoredAlert,
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
@@ -202,6 +203,17 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `sync_held`: a hold stands.
     async fn reset_state(&self, sync: &str, table: Option<&str>, now: UnixMicros) -> Result<Reset>;
+
+    // ---- Alerts
+
+    /// The conditions of one sync, or of all, that somebody was told of or is to be told of.
+    async fn list_alerts(&self, sync: Option<&str>) -> Result<Vec<StoredAlert>>;
+
+    /// Puts a condition in the place of what is stored of it.
+    async fn set_alert(&self, alert: StoredAlert) -> Result<()>;
+
+    /// Forgets a condition: it does not hold, and nobody is to be told. Of one that is not stored, nothing.
+    async fn remove_alert(&self, sync: &str, condition: &str) -> Result<()>;
 
     // ---- Rejects
 

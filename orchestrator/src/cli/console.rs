@@ -12,7 +12,7 @@ use tracing_subscriber::{
     Layer as _, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::observe::{Observation, run_log};
+use crate::observe::{Observation, run_log, telemetry::Telemetry};
 
 /// Standard error. Cheap to clone.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ impl Console {
     }
 
     /// Sends this process's log lines here, from a level on, and those of runs to where they are kept.
-    pub(crate) fn log(&self, level: LevelFilter, json: bool, observation: &Observation) {
+    pub(crate) fn log(&self, level: LevelFilter, json: bool, observation: &Observation, telemetry: &Telemetry) {
         let lines = tracing_subscriber::fmt::layer().with_writer(self.clone());
         let lines = if json {
             lines
@@ -51,6 +51,7 @@ impl Console {
         tracing_subscriber::registry()
             .with(lines.with_filter(printed))
             .with(observation.logs.layer().with_filter(LevelFilter::from(run_log::LEVEL)))
+            .with(telemetry.layer())
             .init();
     }
 

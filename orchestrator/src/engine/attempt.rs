@@ -7,7 +7,7 @@ use std::{
 
 use longshore_config::{RejectedValues, Retry, Uncertain};
 use longshore_core::Error;
-use longshore_protocol::v1;
+use longshore_protocol::{convert::timestamp, v1};
 use longshore_state::{AttemptOrigin, PluginVersion, RunDetails, RunEnd, RunStatus, Trigger, UnixMicros};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use super::{
     dry_run::DryRun,
     hold::HeldSync,
     old_rows,
-    plan::{self, OpeningRun},
+    plan::{self, OpeningRun, PlannedTable},
     prepare::{check_holding, prepare},
     report::{RetryReport, RunReport, TableReport},
     retry::{RetryContext, retry_and_watch},
@@ -25,7 +25,7 @@ use super::{
     tables::move_planned,
     transfer::{RunContext, check_rejects},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, observe::metrics::moment_of_timestamp};
 
 /// A source that does not answer within this has lost its snapshot already, or is about to be ended anyway.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -68,10 +68,10 @@ impl Engine<'_> {
     async fn say_where_from(&self, task: &Task<'_>, session: &Session, run: &OpenedRun) -> Result<(), Error> {
         let hold = &task.held.hold;
         if self.dry_run.is_none() {
-            let log = task
-                .log
+            let known = task
+                .watch
                 .belongs_to(&run.run_id, &self.store, &self.configuration.secrets);
-            log.await;
+            known.await;
         }
         let origin = origin(self.trigger, session.plugins());
         for PluginVersion {
@@ -110,9 +110,13 @@ impl Engine<'_> {
             range: reading.range(),
             interrupted: run.interrupted.as_ref(),
         };
+        let asked_at = UnixMicros::now();
         let planned = self
             .unless_stopped(task, plan::open_run(session, self.store.as_ref(), &held.hold, &opening))
             .await?;
+        if run.interrupted.is_none() {
+            self.know_clocks(&held.hold.sync, &planned, asked_at);
+        }
         if planned.is_empty() {
             return Ok(());
         }
@@ -174,6 +178,17 @@ impl Engine<'_> {
         }
     }
 
+    /// Keeps what the source's clock showed, for the lag of its tables.
+    fn know_clocks(&self, sync: &str, planned: &[PlannedTable], asked_at: UnixMicros) {
+        for PlannedTable { plan, table, .. } in planned {
+            let clock = plan.source_clock.and_then(timestamp);
+            if let Some(clock) = clock.and_then(moment_of_timestamp) {
+                let cursors = self.observation.metrics.cursors();
+                cursors.clock(sync, &table.name, clock, asked_at);
+            }
+        }
+    }
+
     fn run_context(&self, task: &Task<'_>, session: &Session, run_id: &Arc<str>) -> RunContext {
         let spec = &task.source.spec;
         let source = &session.source.plugin;
@@ -193,6 +208,7 @@ impl Engine<'_> {
             cancel: task.held.lost.child_token(),
             dry_run: self.dry_run.clone(),
             warnings: Mutex::default(),
+            metrics: self.observation.metrics.clone(),
         }
     }
 

@@ -27,7 +27,7 @@ use super::{
     run::{Engine, SyncOutcome},
     session::{ConfiguredPlugin, WriteOptions, start},
 };
-use crate::{failure::Failure, observe::run_log::RunLog, plugin_host::PluginReference};
+use crate::{failure::Failure, observe::watch::Watch, plugin_host::PluginReference};
 use selection::{RejectedRow, select};
 
 /// Rows whose values are read from the store at once.
@@ -53,7 +53,7 @@ struct Recorded<'a> {
     run_id: Arc<str>,
     warnings: Vec<String>,
     started: Instant,
-    log: &'a RunLog,
+    watch: &'a Watch,
 }
 
 /// The parts of a replay that have to be stopped again.
@@ -65,26 +65,26 @@ struct Destinations {
 impl Engine<'_> {
     /// Sends rejects of one sync again.
     pub async fn replay(&self, source: &Source, replay: &Replay) -> SyncOutcome {
-        let log = self.observation.logs.begin(&source.spec.name);
-        let replaying = self.replay_logged(source, replay, &log);
-        let outcome = replaying.instrument(log.span()).await;
-        log.end().await;
+        let watch = self.observation.watch(&source.spec.name, RunKind::Replay, self.trigger);
+        let replaying = Box::pin(self.replay_watched(source, replay, &watch));
+        let outcome = replaying.instrument(watch.span()).await;
+        watch.end(outcome.status()).await;
         outcome
     }
 
-    async fn replay_logged(&self, source: &Source, replay: &Replay, log: &RunLog) -> SyncOutcome {
+    async fn replay_watched(&self, source: &Source, replay: &Replay, watch: &Watch) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
         };
-        let outcome = self.replay_held(source, replay, &held, log).await;
+        let outcome = self.replay_held(source, replay, &held, watch).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
         outcome
     }
 
-    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync, log: &RunLog) -> SyncOutcome {
+    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync, watch: &Watch) -> SyncOutcome {
         let begun = async {
             let lost = self.store.close_replays(&held.hold).await?;
             if lost > 0 {
@@ -113,7 +113,7 @@ impl Engine<'_> {
             run_id,
             warnings,
             started,
-            log,
+            watch,
         };
         let replayed = self
             .replay_through(&destinations, source, replay, held, (rows.rows, recorded))
@@ -190,7 +190,7 @@ impl Engine<'_> {
         };
         self.store.begin_run(&held.hold, run).await?;
         let secrets = &self.configuration.secrets;
-        recorded.log.belongs_to(&recorded.run_id, &self.store, secrets).await;
+        recorded.watch.belongs_to(&recorded.run_id, &self.store, secrets).await;
         let origin = origin(self.trigger, destinations.plugins.iter());
         self.store
             .describe_attempt(&held.hold, &recorded.run_id, origin)

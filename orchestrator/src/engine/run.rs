@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use longshore_config::{Configuration, Source};
-use longshore_state::{Holder, StateStore, Trigger};
+use longshore_state::{Holder, RunKind, RunStatus, StateStore, Trigger};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    observe::{Observation, run_log::RunLog},
+    observe::{Observation, metrics::Retried, spans, watch::Watch},
     plugin_host::PluginHost,
 };
 
@@ -53,21 +53,28 @@ pub(super) struct Task<'a> {
     pub(super) reading: &'a Reading,
     pub(super) held: &'a HeldSync,
     pub(super) progress: &'a Progress,
-    pub(super) log: &'a RunLog,
+    pub(super) watch: &'a Watch,
 }
 
 impl Engine<'_> {
     /// Runs one sync to its end, or goes on with its interrupted run. What breaks off for a reason that can pass is attempted again, with new
     /// plugins, while the sync stays held.
     pub async fn sync(&self, source: &Source, reading: &Reading, progress: &Progress) -> SyncOutcome {
-        let log = self.observation.logs.begin(&source.spec.name);
-        let syncing = self.sync_logged(source, reading, progress, &log);
-        let outcome = syncing.instrument(log.span()).await;
-        log.end().await;
+        let watch = self.observation.watch(&source.spec.name, RunKind::Sync, self.trigger);
+        // Boxed: it is held by many futures around it.
+        let syncing = Box::pin(self.sync_watched(source, reading, progress, &watch));
+        let outcome = syncing.instrument(watch.span()).await;
+        watch.end(outcome.status()).await;
         outcome
     }
 
-    async fn sync_logged(&self, source: &Source, reading: &Reading, progress: &Progress, log: &RunLog) -> SyncOutcome {
+    async fn sync_watched(
+        &self,
+        source: &Source,
+        reading: &Reading,
+        progress: &Progress,
+        watch: &Watch,
+    ) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
@@ -78,7 +85,7 @@ impl Engine<'_> {
                 reading,
                 held: &held,
                 progress,
-                log,
+                watch,
             })
             .await;
         if let Err(error) = held.release().await {
@@ -90,7 +97,10 @@ impl Engine<'_> {
     async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
         loop {
-            let outcome = self.attempt_once(task).await;
+            let span = spans::attempt();
+            let outcome = self.attempt_once(task).instrument(span.clone()).await;
+            outcome.record(&span);
+            drop(span);
             let Some(delay) = attempts.delay_after(&outcome) else {
                 return attempts.conclude(outcome);
             };
@@ -100,6 +110,7 @@ impl Engine<'_> {
                 () = task.held.lost.cancelled() => return attempts.conclude(outcome),
             }
             attempts.broke_off(outcome);
+            self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
         }
     }
@@ -118,6 +129,28 @@ impl Engine<'_> {
 }
 
 impl SyncOutcome {
+    /// How it ended.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        let reported = self.report.as_ref().map(|report| report.status);
+        match &self.failure {
+            None => reported.unwrap_or(RunStatus::Completed),
+            // What was delivered is delivered: the run may be complete all the same.
+            Some(Failure::TooManyRejects(_)) => reported.unwrap_or(RunStatus::Failed),
+            Some(Failure::Cancelled) => RunStatus::Cancelled,
+            Some(Failure::Error(_) | Failure::Configuration(_)) => RunStatus::Failed,
+        }
+    }
+
+    fn record(&self, span: &tracing::Span) {
+        if let Some(report) = &self.report {
+            span.record("longshore.attempt", report.attempt);
+        }
+        if let Some(failure) = &self.failure {
+            spans::failed(span, &failure.to_error().code);
+        }
+    }
+
     /// There was no run to report about.
     pub(super) fn before_a_run(failure: impl Into<Failure>) -> Self {
         Self {

@@ -96,10 +96,15 @@ impl RunLog {
         ));
     }
 
-    /// Stores what is left, within a bound of time. Lines of something that never became a run are let go: they were printed.
-    pub async fn end(self) {
-        if let Some(writer) = self.writer.lock().await.take() {
-            writer.end().await;
+    /// Stores what is left, within a bound of time, and says how many lines of the run are lost. Lines of something that never became a run are let go: they were
+    /// printed.
+    pub async fn end(self) -> u64 {
+        match self.writer.lock().await.take() {
+            Some(writer) => {
+                writer.end().await;
+                self.buffer.lost()
+            }
+            None => 0,
         }
     }
 }

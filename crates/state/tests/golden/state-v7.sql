@@ -164,6 +164,17 @@ CREATE TABLE run_log_lines (
 CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
 CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
 CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;
+CREATE TABLE alerts (
+    sync      TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    -- 0: it does not hold any more, and that is to be told.
+    firing    INTEGER NOT NULL CHECK (firing IN (0, 1)),
+    since     INTEGER NOT NULL,
+    told      INTEGER NOT NULL CHECK (told IN (0, 1)),
+    -- JSON, the orchestrator's own form: what is told.
+    message   TEXT NOT NULL,
+    PRIMARY KEY (sync, condition)
+) STRICT, WITHOUT ROWID;
 INSERT INTO holds VALUES ('shop', 1, '{"host":"host","boot_id":"boot","pid_namespace":"pid:[1]","pid":1,"process_started":100,"invocation_id":"invocation-1"}', 1795000000000000, 1795000030000000);
 INSERT INTO states VALUES ('by hand', 't', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":-1},"source_state":"","fingerprints":"","fingerprints_overflowed":false}', 1795000000000000, NULL);
 INSERT INTO states VALUES ('shop', 'events', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":42},"source_state":"{\"xmin\":731}","fingerprints":"","fingerprints_overflowed":false}', 1795000005000000, '01930000-0000-7000-8000-000000000001');
@@ -183,6 +194,7 @@ INSERT INTO run_retries VALUES (2, 'events', 'batch', 0, 0, 0, 0, 3);
 INSERT INTO run_logs VALUES (1, 2, 14, 1, 0, 3);
 INSERT INTO run_log_lines VALUES (1, 1, 1795000000000000, 'info', NULL, 'begun', 1);
 INSERT INTO run_log_lines VALUES (2, 1, 1795000000000000, 'warn', 'source shop (postgresql)', 'connected', 1);
+INSERT INTO alerts VALUES ('shop', 'failure', 1, 1795000000000000, 1, '{"summary":"it failed"}');
 INSERT INTO reject_tables VALUES (1, x'7461626c65');
 INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
 INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'id = 2', 'ada', x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);

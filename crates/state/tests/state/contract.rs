@@ -1,5 +1,6 @@
 //! What every store promises. A backend says how to open its store; [`contract!`] makes the tests.
 
+pub(crate) mod alerts;
 pub(crate) mod checkpoints;
 pub(crate) mod history;
 pub(crate) mod holds;

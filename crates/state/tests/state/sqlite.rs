@@ -76,6 +76,9 @@ contract! { sqlite:
         a_run_that_the_ledger_names_is_remembered_until_its_rejects_are_gone,
         a_process_that_lost_its_hold_removes_no_run,
     }
+    alerts {
+        an_alert_outlives_the_process_and_is_replaced_as_a_whole,
+    }
     states {
         a_state_set_by_hand_forgets_what_belonged_to_the_old_cursor,
         nonsense_is_refused,

@@ -19,6 +19,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    observe::Observation,
 };
 
 /// What a dry run says of an empty table of rejects.
@@ -54,7 +55,8 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             announce: &announce,
             dry_run: Some(dry_run.clone()),
             trigger: Trigger::Command,
-            observation: context.observation.clone(),
+            // Nothing happens that is to be counted or remembered.
+            observation: Observation::default(),
         };
         let progress = Progress::default();
         let display = (!arguments.no_progress)

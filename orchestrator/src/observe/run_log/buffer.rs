@@ -33,6 +33,8 @@ struct Waiting {
     lines: VecDeque<LogLine>,
     bytes: usize,
     lost: u64,
+    /// Lost lines that the store knows of.
+    told: u64,
 }
 
 /// What is to be stored next.
@@ -73,16 +75,16 @@ impl Buffer {
         let count = waiting.lines.len().min(BATCH_LINES);
         let lines: Vec<LogLine> = waiting.lines.drain(..count).collect();
         waiting.bytes -= bytes_of(&lines);
-        Batch {
-            lines,
-            lost: std::mem::take(&mut waiting.lost),
-        }
+        let lost = std::mem::take(&mut waiting.lost);
+        waiting.told += lost;
+        Batch { lines, lost }
     }
 
     /// Puts a batch back that could not be stored: before the others, or among the lost where others have taken its room.
     pub(super) fn put_back(&self, batch: Batch) {
         let mut waiting = self.lock();
         waiting.lost += batch.lost;
+        waiting.told -= batch.lost;
         let bytes = bytes_of(&batch.lines);
         if waiting.lines.len() + batch.lines.len() > MAX_WAITING_LINES || waiting.bytes + bytes > MAX_WAITING_BYTES {
             waiting.lost += batch.lines.len() as u64;
@@ -98,6 +100,11 @@ impl Buffer {
     pub(super) fn not_stored(&self) -> u64 {
         let waiting = self.lock();
         waiting.lines.len() as u64 + waiting.lost
+    }
+
+    /// Lines that no store will ever have, now that nobody takes any more out.
+    pub(super) fn lost(&self) -> u64 {
+        self.not_stored() + self.lock().told
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -33,3 +33,16 @@ CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
 -- A run is removed only when no reject names it: the question is asked of every run that is old enough.
 CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
 CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;
+
+-- Conditions of a sync that somebody was told of, or is to be told of.
+CREATE TABLE alerts (
+    sync      TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    -- 0: it does not hold any more, and that is to be told.
+    firing    INTEGER NOT NULL CHECK (firing IN (0, 1)),
+    since     INTEGER NOT NULL,
+    told      INTEGER NOT NULL CHECK (told IN (0, 1)),
+    -- JSON, the orchestrator's own form: what is told.
+    message   TEXT NOT NULL,
+    PRIMARY KEY (sync, condition)
+) STRICT, WITHOUT ROWID;

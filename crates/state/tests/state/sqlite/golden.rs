@@ -5,14 +5,14 @@ use std::{fs, path::Path, sync::Arc};
 use longshore_core::{CursorValue, Error};
 use longshore_state::{
     AttemptOutcome, CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus,
-    StateStore as _, Trigger, sqlite::SqliteStore,
+    StateStore as _, StoredAlert, Trigger, sqlite::SqliteStore,
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
 use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later};
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "holds",
     "states",
     "runs",
@@ -23,6 +23,7 @@ const TABLES: [&str; 13] = [
     "run_retries",
     "run_logs",
     "run_log_lines",
+    "alerts",
     "reject_tables",
     "rejects",
     "reject_ledgers",
@@ -38,6 +39,15 @@ async fn write_everything(path: &Path) {
         .unwrap();
     let lines = vec![contract::line("begun"), contract::plugin_line("connected")];
     store.append_log(RUN, lines, 3).await.unwrap();
+    let alert = StoredAlert {
+        sync: SYNC.to_owned(),
+        condition: "failure".to_owned(),
+        firing: true,
+        since: NOW,
+        told: true,
+        message: serde_json::json!({"summary": "it failed"}),
+    };
+    store.set_alert(alert).await.unwrap();
     let mut first = contract::last(contract::commit("a", 0, 10));
     first.rejects = vec![contract::reject(1), kept_reject()];
     first.rejected_table = Some(Arc::from(&b"table"[..]));
@@ -210,6 +220,7 @@ async fn a_file_of_version_7_is_read_and_gone_on_with() {
     let lines: Vec<_> = log.lines.into_iter().map(|stored| stored.line).collect();
     assert_eq!(lines, [contract::line("begun"), contract::plugin_line("connected")]);
     assert_eq!((log.left_out, log.lost), (0, 3));
+    assert!(store.list_alerts(Some(SYNC)).await.unwrap()[0].told);
 }
 
 async fn assert_its_retry(dump: &str) {
