@@ -19,7 +19,7 @@ use super::{
     plan::{self, OpeningRun},
     prepare::{check_holding, prepare},
     report::{RetryReport, RunReport, TableReport},
-    retry::{RetryContext, retry_and_watch},
+    retry::{Ledgering, RetryContext, retry_and_watch},
     run::{Engine, SyncOutcome, Task},
     session::Session,
     tables::move_planned,
@@ -104,15 +104,18 @@ impl Engine<'_> {
             run.warnings.extend(notices);
         }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
-        let retries = source.spec.rejects.retry == Retry::NextRun;
+        // What a range brings once more may be older than what was refused since, so that it supersedes nothing.
+        let ledgering = Ledgering {
+            retries: source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors(),
+            supersedes: reading.moves_cursors(),
+        };
         let concurrency = usize::from(source.spec.concurrency);
         let cancel = context.cancel.clone();
         let work = async {
-            // A dry run sends nothing that the ledger holds either. What a range brings once more may be older than what was refused since, so that it
-            // supersedes nothing.
-            if self.dry_run.is_none() && reading.moves_cursors() {
+            // A dry run sends nothing that the ledger holds either.
+            if self.dry_run.is_none() {
                 let retry = retry_context(&context);
-                let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
+                let warnings = retry_and_watch(&retry, session, &planned, &prepared, ledgering).await?;
                 run.warnings.extend(warnings);
             }
             move_planned(Arc::clone(&context), session, planned, prepared, concurrency).await

@@ -86,6 +86,8 @@ async fn write_everything(path: &Path) {
 fn kept_reject() -> NewReject {
     NewReject {
         identity: "ada".to_owned(),
+        identity_column: "id".to_owned(),
+        fingerprint: b"0123456789abcdef".to_vec(),
         primary_key: "id = 2".to_owned(),
         row_data: b"row".to_vec(),
         whole_row: true,
@@ -160,12 +162,12 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_4_is_written_as_it_always_was() {
+async fn version_5_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v4.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v5.sql");
 }
 
 #[tokio::test]
@@ -186,6 +188,11 @@ async fn a_file_of_version_3_is_read_and_gone_on_with() {
 #[tokio::test]
 async fn a_file_of_version_4_is_read_and_gone_on_with() {
     assert_its_retry(include_str!("../../golden/state-v4.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_5_is_read_and_gone_on_with() {
+    assert_its_retry(include_str!("../../golden/state-v5.sql")).await;
 }
 
 async fn assert_its_retry(dump: &str) {
