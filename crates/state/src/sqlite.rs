@@ -386,6 +386,11 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| rejects::count_pending(tx, &sync)).await
+    }
+
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>> {
         let filter = filter.clone();
         self.worker.read(move |tx| rejects::count(tx, &filter)).await

@@ -248,6 +248,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Removes the sync's rejects that were recorded before a moment. Each run keeps the count of its own that were still pending.
     async fn remove_rejects(&self, hold: &Hold, before: UnixMicros) -> Result<Removed>;
 
+    /// How many rejects of a sync are pending.
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64>;
+
     /// How many rejects the ledger holds, by kind, most first.
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;
 }

@@ -267,6 +267,7 @@ impl RunReport {
             retries: details.retries.iter().map(RetryReport::from).collect(),
             uncertain: details.run.uncertain_rows,
             rejects: details.run.rejects,
+            pending_rejects: 0,
             warnings: run.warnings,
             duration_ms: 0,
             error: None,
@@ -303,8 +304,9 @@ async fn close_run(session: &Session, run_id: &str) {
 
 fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {
     let all_complete = details.tables.iter().all(|table| table.complete);
+    let rejected_again = details.retries.iter().any(|retry| retry.rejected > 0);
     match moved {
-        Ok(()) if details.run.rejects > 0 => RunStatus::CompletedWithRejects,
+        Ok(()) if details.run.rejects > 0 || rejected_again => RunStatus::CompletedWithRejects,
         Ok(()) => RunStatus::Completed,
         Err(Failure::TooManyRejects(_)) if all_complete => RunStatus::CompletedWithRejects,
         Err(Failure::Cancelled) => RunStatus::Cancelled,

@@ -67,6 +67,7 @@ impl Engine<'_> {
             Err(error) => return SyncOutcome::before_a_run(error),
         };
         let outcome = self.replay_held(source, replay, &held).await;
+        let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
@@ -225,6 +226,7 @@ impl Engine<'_> {
                     retries: details.retries.iter().map(RetryReport::from).collect(),
                     uncertain: details.run.uncertain_rows,
                     rejects: details.run.rejects,
+                    pending_rejects: 0,
                     warnings,
                     duration_ms,
                     error,

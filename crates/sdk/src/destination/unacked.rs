@@ -171,8 +171,12 @@ impl RejectMessages<'_> {
             let data = BatchEncoder::compact()
                 .encode(&batch.slice(index, 1))
                 .map_err(|error| not_encoded(sequence, &error))?;
-            if data.len() <= LARGEST_KEPT_ROW {
-                complete.row_data = data;
+            match data.len() <= LARGEST_KEPT_ROW {
+                true => complete.row_data = data,
+                false => complete.reason.push_str(&format!(
+                    "; the row is larger than {} MiB and is not kept",
+                    LARGEST_KEPT_ROW / (1024 * 1024)
+                )),
             }
         }
         Ok(complete)

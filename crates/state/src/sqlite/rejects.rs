@@ -242,6 +242,13 @@ pub(super) fn get(tx: &Transaction<'_>, id: i64) -> Result<Option<KeptReject>, F
     Ok(statement.query_row([id], kept_of).optional()?)
 }
 
+pub(super) fn count_pending(tx: &Transaction<'_>, sync: &str) -> Result<u64, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT count(*) FROM rejects INDEXED BY rejects_pending WHERE sync = ?1 AND status = 'pending'",
+    )?;
+    Ok(statement.query_row([sync], |row| row.get(0))?)
+}
+
 pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<RejectCount>, Failure> {
     let mut statement = tx.prepare_cached(&format!(
         "SELECT sync, table_name, destination, rule, column_name, count(*) AS rejects FROM rejects WHERE {MATCHING}

@@ -21,7 +21,8 @@ async fn a_profile_that_is_refused_in_run_after_run_has_one_pending_reject() -> 
     ledger.sync().await?;
     for name in ["second", "third"] {
         ledger.update(&format!("name = '{name}'"), "id = 1").await?;
-        assert_eq!(number(&ledger.sync().await?, "rejects"), 1);
+        let report = ledger.sync().await?;
+        assert_eq!((number(&report, "rejects"), number(&report, "pending_rejects")), (1, 2));
     }
     assert_eq!(
         ledger.statuses().await?,
