@@ -4,6 +4,7 @@
 //! `output`, once.
 
 mod completions;
+mod confirmation;
 mod console;
 mod init;
 mod output;

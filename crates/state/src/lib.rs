@@ -38,8 +38,8 @@ pub use hold::{Acquisition, CurrentHold, Hold, Holder};
 pub use moment::UnixMicros;
 pub use open::{open, open_copy};
 pub use reject::{
-    KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectStatus, Removed, RetriedFate, RetriedRow,
-    RetryCounts, RetryMark, RetrySettlement, Retryable, Supersession,
+    KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectStatus, RejectedIdentities, Removed,
+    RetriedFate, RetriedRow, RetryCounts, RetryMark, RetrySettlement, Retryable, RowPlace, Supersession,
 };
 pub use run::{
     Attempt, AttemptOrigin, AttemptOutcome, NewRun, NewTablePlan, PartitionProgress, PluginVersion, Promotion, Run,

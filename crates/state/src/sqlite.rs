@@ -46,7 +46,10 @@ use crate::{
     hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
     moment::UnixMicros,
     process,
-    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
+    reject::{
+        KeptReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Removed, RetryMark, RetrySettlement,
+        Retryable,
+    },
     run::{
         AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
         StartedAttempt, UncertainRows,
@@ -356,21 +359,40 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn rejects_of_unknown_version(&self, retryable: &Retryable) -> Result<u64> {
+        let retryable = retryable.clone();
+        self.worker
+            .read(move |tx| rejects::of_unknown_version(tx, &retryable))
+            .await
+    }
+
+    async fn forget_versions(&self, hold: &Hold, replaced: &RejectedIdentities) -> Result<()> {
+        let (hold, replaced) = (hold.clone(), replaced.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                rejects::forget_versions(tx, &hold, &replaced)
+            })
+            .await
+    }
+
+    async fn discard_rejects(&self, sync: &str, ids: &[i64], now: UnixMicros) -> Result<u64> {
+        let (sync, ids, probe) = (sync.to_owned(), ids.to_vec(), self.liveness.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                holds::fence_everybody(tx, &sync, now, &probe)?;
+                rejects::discard(tx, &sync, &ids, now)
+            })
+            .await
+    }
+
     async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>> {
         self.worker.read(move |tx| rejects::table(tx, number)).await
     }
 
-    async fn rejected_identities(
-        &self,
-        sync: &str,
-        table: &str,
-        destination: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>> {
-        let [sync, table, destination, after] = [sync, table, destination, after].map(ToOwned::to_owned);
+    async fn rejected_identities(&self, rejected: &RejectedIdentities, after: &str, limit: u32) -> Result<Vec<String>> {
+        let (rejected, after) = (rejected.clone(), after.to_owned());
         self.worker
-            .read(move |tx| rejects::identities(tx, (&sync, &table, &destination), &after, limit))
+            .read(move |tx| rejects::identities(tx, &rejected, &after, limit))
             .await
     }
 
@@ -420,6 +442,11 @@ impl StateStore for SqliteStore {
         self.worker
             .write(Durability::Process, move |tx| bounds::remove_older(tx, &hold, before))
             .await
+    }
+
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| rejects::count_pending(tx, &sync)).await
     }
 
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>> {

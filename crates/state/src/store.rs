@@ -10,7 +10,10 @@ use crate::{
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
-    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
+    reject::{
+        KeptReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Removed, RetryMark, RetrySettlement,
+        Retryable,
+    },
     run::{
         AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
         StartedAttempt, UncertainRows,
@@ -230,18 +233,29 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// tried least come first, of these the oldest. The next page is what the same question is answered with once these are [marked](Self::mark_retry).
     async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>>;
 
+    /// How many pending rows [`retryable_rejects`](Self::retryable_rejects) leaves out because nobody knows whether newer versions of them were delivered.
+    async fn rejects_of_unknown_version(&self, retryable: &Retryable) -> Result<u64>;
+
+    /// Records, before a run delivers rows that replace others by identities of this column, that newer versions of pending rejects which were recorded under
+    /// another column can be delivered unnoticed from now on: they are [of unknown version](Self::rejects_of_unknown_version).
+    ///
+    /// # Errors
+    /// `run_lost`.
+    async fn forget_versions(&self, hold: &Hold, replaced: &RejectedIdentities) -> Result<()>;
+
+    /// Gives up pending rejects of a sync, by a person's wish: they stay in the ledger without their rows and are never sent again. Answers how many. Refused while
+    /// the sync is held by somebody, who may be sending them.
+    ///
+    /// # Errors
+    /// - `sync_held`: a hold stands.
+    /// - `reject_not_pending`: one is dealt with already. Nothing was stored.
+    async fn discard_rejects(&self, sync: &str, ids: &[i64], now: UnixMicros) -> Result<u64>;
+
     /// The table as rejected rows came, by the number that their rejects name: [`CheckpointCommit::rejected_table`].
     async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>>;
 
-    /// Identities of a table and destination that have pending rejects, in order, those behind `after`, at most `limit`.
-    async fn rejected_identities(
-        &self,
-        sync: &str,
-        table: &str,
-        destination: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>>;
+    /// Identities that have pending rejects, in order, those behind `after`, at most `limit`.
+    async fn rejected_identities(&self, rejected: &RejectedIdentities, after: &str, limit: u32) -> Result<Vec<String>>;
 
     /// Records, before they are sent, that rejects are going to be sent again. Where the target appends, those that are never settled are counted as
     /// uncertain when the run ends, or somebody goes on after it; the mark then survives loss of power.
@@ -273,6 +287,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Removes the sync's rejects that were recorded before a moment. Each run keeps the count of its own that were still pending.
     async fn remove_rejects(&self, hold: &Hold, before: UnixMicros) -> Result<Removed>;
+
+    /// How many rejects of a sync are pending.
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64>;
 
     /// How many rejects the ledger holds, by kind, most first.
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;

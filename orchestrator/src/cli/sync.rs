@@ -267,6 +267,13 @@ fn in_words(report: &RunReport) -> String {
             report.run_id
         ));
     }
+    if report.pending_rejects > report.rejects {
+        text.push_str(&format!(
+            "; {} rejects are pending in all: `longshore rejects list --sync {} --status pending`",
+            grouped(report.pending_rejects),
+            report.sync
+        ));
+    }
     text.push('\n');
     text
 }

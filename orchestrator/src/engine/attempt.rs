@@ -19,7 +19,7 @@ use super::{
     plan::{self, OpeningRun, PlannedTable},
     prepare::{check_holding, prepare},
     report::{RetryReport, RunReport, TableReport},
-    retry::{RetryContext, retry_and_watch},
+    retry::{Ledgering, RetryContext, retry_and_watch},
     run::{Engine, SyncOutcome, Task},
     session::{ConfiguredPlugin, Session},
     tables::move_planned,
@@ -138,15 +138,18 @@ impl Engine<'_> {
             run.warnings.extend(notices);
         }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
-        let retries = source.spec.rejects.retry == Retry::NextRun;
+        // What a range brings once more may be older than what was refused since, so that it supersedes nothing.
+        let ledgering = Ledgering {
+            retries: source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors(),
+            supersedes: reading.moves_cursors(),
+        };
         let concurrency = usize::from(source.spec.concurrency);
         let cancel = context.cancel.clone();
         let work = async {
-            // A dry run sends nothing that the ledger holds either. What a range brings once more may be older than what was refused since, so that it
-            // supersedes nothing.
-            if self.dry_run.is_none() && reading.moves_cursors() {
+            // A dry run sends nothing that the ledger holds either.
+            if self.dry_run.is_none() {
                 let retry = retry_context(&context);
-                let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
+                let warnings = retry_and_watch(&retry, session, &planned, &prepared, ledgering).await?;
                 run.warnings.extend(warnings);
             }
             move_planned(Arc::clone(&context), session, planned, prepared, concurrency).await
@@ -311,6 +314,7 @@ impl RunReport {
             retries: details.retries.iter().map(RetryReport::from).collect(),
             uncertain: details.run.uncertain_rows,
             rejects: details.run.rejects,
+            pending_rejects: 0,
             warnings: run.warnings,
             duration_ms: 0,
             error: None,
@@ -377,8 +381,9 @@ async fn close_run(session: &Session, run_id: &str) {
 
 fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {
     let all_complete = details.tables.iter().all(|table| table.complete);
+    let rejected_again = details.retries.iter().any(|retry| retry.rejected > 0);
     match moved {
-        Ok(()) if details.run.rejects > 0 => RunStatus::CompletedWithRejects,
+        Ok(()) if details.run.rejects > 0 || rejected_again => RunStatus::CompletedWithRejects,
         Ok(()) => RunStatus::Completed,
         Err(Failure::TooManyRejects(_)) if all_complete => RunStatus::CompletedWithRejects,
         Err(Failure::Cancelled) => RunStatus::Cancelled,

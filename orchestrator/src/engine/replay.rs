@@ -78,6 +78,7 @@ impl Engine<'_> {
             Err(error) => return SyncOutcome::before_a_run(error),
         };
         let outcome = self.replay_held(source, replay, &held, watch).await;
+        let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
@@ -246,6 +247,7 @@ impl Engine<'_> {
                     retries: details.retries.iter().map(RetryReport::from).collect(),
                     uncertain: details.run.uncertain_rows,
                     rejects: details.run.rejects,
+                    pending_rejects: 0,
                     warnings,
                     duration_ms,
                     error,

@@ -88,8 +88,20 @@ impl Engine<'_> {
                 watch,
             })
             .await;
+        let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
+        }
+        outcome
+    }
+
+    /// Says how much of the sync waits in the ledger. Not worth failing for: the run is over.
+    pub(super) async fn with_pending_rejects(&self, mut outcome: SyncOutcome) -> SyncOutcome {
+        if let Some(report) = &mut outcome.report {
+            match self.store.count_pending_rejects(&report.sync).await {
+                Ok(pending) => report.pending_rejects = pending,
+                Err(error) => tracing::warn!(%error, "the pending rejects could not be counted"),
+            }
         }
         outcome
     }

@@ -159,6 +159,7 @@ fn table_context(
                 plugin: destination.plugin.clone(),
                 write_mode: answer.write_mode(),
                 redelivery_is_idempotent: answer.redelivery_is_idempotent,
+                identity_column: answer.identity_column.clone(),
             })
             .collect(),
         batch_rows: answers

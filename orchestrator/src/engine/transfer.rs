@@ -74,6 +74,8 @@ pub(super) struct TableDestination {
     pub(super) plugin: Plugin,
     pub(super) write_mode: v1::WriteMode,
     pub(super) redelivery_is_idempotent: bool,
+    /// The column that identities of its rejects come from.
+    pub(super) identity_column: String,
 }
 
 /// A partition and how far it is.

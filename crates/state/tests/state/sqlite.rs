@@ -96,6 +96,9 @@ contract! { sqlite:
     retries {
         a_kept_row_comes_back_with_its_table,
         a_delivered_row_supersedes_the_older_rejects_of_its_identity_and_no_others,
+        where_rows_are_replaced_only_those_of_a_known_version_are_tried,
+        a_row_that_is_refused_again_has_the_rejects_of_its_last_run,
+        a_discarded_reject_stays_named_and_is_never_sent,
         a_commit_that_is_refused_supersedes_nothing,
         a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_held_ones,
         rows_that_were_tried_least_come_first_and_refused_columns_not_at_all,

@@ -60,7 +60,7 @@ impl ShownLog {
                 .iter()
                 .map(|plugin| format!("[{plugin}] "))
                 .collect::<String>();
-            let message = printable(line.message.clone());
+            let message = printable(&line.message);
             text.push_str(&format!("  {} {:<5} {plugin}{message}\n", line.at, line.level));
         }
         if self.lines.is_empty() {

@@ -17,7 +17,7 @@ use longshore_core::{
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, UnixMicros};
+use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, Supersession, UnixMicros};
 use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
@@ -415,7 +415,8 @@ impl<'a> PartitionStream<'a> {
             if reject.whole_row {
                 self.writers[index].count_refused(reject.sequence);
             }
-            let reject = new_reject(destination, reject, self.context.keep_rejected_rows);
+            let identity_column = &self.table.destinations[index].identity_column;
+            let reject = new_reject((destination, identity_column), reject, self.context.keep_rejected_rows);
             self.uncommitted.reject(&self.table.supersessions, reject);
         }
         Ok(())
@@ -431,7 +432,13 @@ impl<'a> PartitionStream<'a> {
                 );
                 return Err(Error::protocol("superseded_misplaced", message).into());
             }
-            self.uncommitted.supersede(&self.table.supersessions, destination, row);
+            let superseded = Supersession {
+                destination: destination.clone(),
+                identity: row.identity,
+                identity_column: self.table.destinations[index].identity_column.clone(),
+            };
+            self.uncommitted
+                .supersede(&self.table.supersessions, (row.sequence, row.row), superseded);
         }
         Ok(())
     }
@@ -622,7 +629,11 @@ pub(in crate::engine) fn warn_of_dropped(committed: Committed) {
 }
 
 /// A reject as it is recorded. A row that nobody asked for is not.
-pub(in crate::engine) fn new_reject(destination: &str, reject: v1::Reject, keep_row: bool) -> NewReject {
+pub(in crate::engine) fn new_reject(
+    (destination, identity_column): (&str, &str),
+    reject: v1::Reject,
+    keep_row: bool,
+) -> NewReject {
     NewReject {
         destination: destination.to_owned(),
         key: reject.key,
@@ -632,6 +643,8 @@ pub(in crate::engine) fn new_reject(destination: &str, reject: v1::Reject, keep_
         reason: reject.reason,
         whole_row: reject.whole_row,
         identity: reject.identity,
+        identity_column: identity_column.to_owned(),
+        fingerprint: reject.fingerprint.into(),
         sequence: reject.sequence,
         row: reject.row,
         row_data: match keep_row {

@@ -104,6 +104,8 @@ async fn write_everything(path: &Path) {
 fn kept_reject() -> NewReject {
     NewReject {
         identity: "ada".to_owned(),
+        identity_column: "id".to_owned(),
+        fingerprint: b"0123456789abcdef".to_vec(),
         primary_key: "id = 2".to_owned(),
         row_data: b"row".to_vec(),
         whole_row: true,
@@ -204,6 +206,11 @@ async fn a_file_of_version_3_is_read_and_gone_on_with() {
 #[tokio::test]
 async fn a_file_of_version_4_is_read_and_gone_on_with() {
     assert_its_retry(include_str!("../../golden/state-v4.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_5_is_read_and_gone_on_with() {
+    assert_its_retry(include_str!("../../golden/state-v5.sql")).await;
 }
 
 #[tokio::test]
