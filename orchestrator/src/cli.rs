@@ -31,6 +31,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     failure::{Exit, Failure},
+    observe::Observation,
     plugin_host::PluginHost,
 };
 use console::Console;
@@ -121,6 +122,7 @@ struct Context {
     console: Console,
     secrets: Secrets,
     invocation_id: String,
+    observation: Observation,
     /// Cancelled at the first Ctrl-C.
     cancel: CancellationToken,
 }
@@ -143,12 +145,14 @@ pub fn run() -> ExitCode {
     let secrets = Secrets::new();
     let console = Console::new(secrets.clone());
     let level: LevelFilter = global.log_level.parse().expect("clap accepts only names of levels");
-    console.log(level, global.log_format == LogFormat::Json);
+    let observation = Observation::default();
+    console.log(level, global.log_format == LogFormat::Json, &observation);
     let context = Context {
         output: Output::new(global.json, secrets.clone()),
         console,
         secrets,
         invocation_id: uuid::Uuid::now_v7().to_string(),
+        observation,
         cancel: CancellationToken::new(),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

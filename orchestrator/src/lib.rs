@@ -8,4 +8,5 @@ pub mod engine;
 pub mod failure;
 mod figures;
 pub mod moment;
+pub mod observe;
 pub mod plugin_host;

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 
 use locate::Location;
 pub use locate::bundled_plugins;
+pub(crate) use output::LOG_TARGET;
 use process::PluginProcess;
 use sockets::SocketDirectory;
 

@@ -37,5 +37,5 @@ pub use rejects::{RejectedValues, Rejects, Retention, RetentionError, Retry};
 pub use schema::schema;
 pub use secrets::Secrets;
 pub use selection::TableSelection;
-pub use settings::{Settings, StateLocation, StateLocationError};
+pub use settings::{History, Settings, StateLocation, StateLocationError};
 pub use source::{DEFAULT_CONCURRENCY, DEFAULT_UNACKED_BYTES, SourceSpec, UNACKED_BYTES, Uncertain};

@@ -10,6 +10,7 @@
 //! | [`process`] | which process this is, and whether another one still lives |
 //! | [`table_state`] | the stored cursor state of a table |
 //! | [`run`] | runs, attempts, plans, progress |
+//! | [`run_log`] | what was logged while a run went on |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
 //! | [`moment`] | points in time, as they are stored |
@@ -24,6 +25,7 @@ mod open;
 pub mod process;
 pub mod reject;
 pub mod run;
+pub mod run_log;
 pub mod sqlite;
 pub mod store;
 pub mod table_state;
@@ -37,8 +39,10 @@ pub use reject::{
     RetryCounts, RetryMark, RetrySettlement, Retryable, Supersession,
 };
 pub use run::{
-    Attempt, NewRun, NewTablePlan, PartitionProgress, Promotion, Run, RunDetails, RunEnd, RunFilter, RunKind,
-    RunStatus, StartedAttempt, TableProgress, UncertainRows,
+    Attempt, AttemptOrigin, AttemptOutcome, NewRun, NewTablePlan, PartitionProgress, PluginVersion, Promotion, Run,
+    RunDetails, RunEnd, RunFilter, RunKind, RunRetention, RunStatus, StartedAttempt, TableProgress, Trigger,
+    UncertainRows,
 };
+pub use run_log::{LogLevel, LogLine, RunLog, StoredLogLine};
 pub use store::StateStore;
 pub use table_state::{CursorReplacement, Reset, StoredState};

@@ -21,11 +21,13 @@ mod checkpoints;
 mod copy;
 mod failure;
 mod file;
+mod history;
 mod holds;
 mod plans;
 mod rejects;
 mod retries;
 mod rows;
+mod run_logs;
 mod runs;
 mod schema;
 mod states;
@@ -43,7 +45,11 @@ use crate::{
     moment::UnixMicros,
     process,
     reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
-    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    run::{
+        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        StartedAttempt, UncertainRows,
+    },
+    run_log::{LogLine, RunLog},
     store::StateStore,
     table_state::{CursorReplacement, Reset, StoredState},
 };
@@ -238,6 +244,38 @@ impl StateStore for SqliteStore {
         let hold = hold.clone();
         self.worker
             .write(Durability::Power, move |tx| runs::finish(tx, &hold, &end))
+            .await
+    }
+
+    async fn describe_attempt(&self, hold: &Hold, run_id: &str, origin: AttemptOrigin) -> Result<()> {
+        let (hold, run_id) = (hold.clone(), run_id.to_owned());
+        self.worker
+            .write(Durability::Process, move |tx| {
+                runs::describe_attempt(tx, &hold, &run_id, &origin)
+            })
+            .await
+    }
+
+    async fn append_log(&self, run_id: &str, lines: Vec<LogLine>, lost: u64) -> Result<()> {
+        let run_id = run_id.to_owned();
+        self.worker
+            .write(Durability::Process, move |tx| {
+                run_logs::append(tx, &run_id, &lines, lost)
+            })
+            .await
+    }
+
+    async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog> {
+        let run_id = run_id.to_owned();
+        self.worker
+            .read(move |tx| run_logs::read(tx, &run_id, after, limit))
+            .await
+    }
+
+    async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Process, move |tx| history::remove(tx, &hold, retention))
             .await
     }
 

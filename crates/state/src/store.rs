@@ -10,7 +10,11 @@ use crate::{
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
     reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
-    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    run::{
+        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        StartedAttempt, UncertainRows,
+    },
+    run_log::{LogLine, RunLog},
     table_state::{CursorReplacement, Reset, StoredState},
 };
 
@@ -141,6 +145,30 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// - `run_incomplete`: it ends as complete and a table is not.
     /// - `run_not_open`.
     async fn finish_run(&self, hold: &Hold, end: RunEnd) -> Result<()>;
+
+    /// Says where the run's latest attempt comes from.
+    ///
+    /// # Errors
+    /// `run_not_open`.
+    async fn describe_attempt(&self, hold: &Hold, run_id: &str, origin: AttemptOrigin) -> Result<()>;
+
+    /// Adds lines to a run's log, and lines that are lost to its count of them. Of a log that grows over [`crate::run_log::MAX_LOG_LINES`] or
+    /// [`crate::run_log::MAX_LOG_BYTES`] the beginning and the end are kept, and what lies between is counted. Not fenced: what a process that has lost its
+    /// hold has to say is worth reading. May be lost with power.
+    ///
+    /// # Errors
+    /// `run_unknown`.
+    async fn append_log(&self, run_id: &str, lines: Vec<LogLine>, lost: u64) -> Result<()>;
+
+    /// The lines of a run's log behind the one with the number `after`, at most `limit`; 0: from the beginning.
+    ///
+    /// # Errors
+    /// `run_unknown`.
+    async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog>;
+
+    /// Removes runs of the sync that are too old or too many, with all that is stored about them; returns how many. Stays: a run that goes on, the latest
+    /// of the sync, and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
+    async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64>;
 
     /// The latest runs, newest first, at most `limit`.
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;

@@ -175,7 +175,7 @@ impl Columns {
 }
 
 /// A cell with its control characters as their codes: a line break would break the table, and others are commands to a terminal.
-fn printable(cell: String) -> String {
+pub(crate) fn printable(cell: String) -> String {
     if !cell.contains(char::is_control) {
         return cell;
     }

@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use longshore_core::Error;
-use longshore_state::RunStatus;
+use longshore_state::{RunStatus, Trigger};
 use serde_json::json;
 
 use super::{
@@ -94,6 +94,8 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         cancel: context.cancel.clone(),
         announce: &announce,
         dry_run: None,
+        trigger: Trigger::Command,
+        observation: context.observation.clone(),
     };
     let mut exit = Exit::Done;
     for source in arguments.selected.of(&configuration)? {

@@ -8,7 +8,7 @@ use std::{
 use longshore_config::{RejectedValues, Retry, Uncertain};
 use longshore_core::Error;
 use longshore_protocol::v1;
-use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
+use longshore_state::{AttemptOrigin, PluginVersion, RunDetails, RunEnd, RunStatus, Trigger, UnixMicros};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     report::{RetryReport, RunReport, TableReport},
     retry::{RetryContext, retry_and_watch},
     run::{Engine, SyncOutcome, Task},
-    session::Session,
+    session::{ConfiguredPlugin, Session},
     tables::move_planned,
     transfer::{RunContext, check_rejects},
 };
@@ -60,7 +60,37 @@ impl Engine<'_> {
         let names = reading.choose(session, selected)?;
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
         let run = self.begin(task, &fingerprint, &names).await?;
+        self.say_where_from(task, session, &run).await?;
         Ok((run, names))
+    }
+
+    /// Lets the run's log know its run, and the run's record what it runs with.
+    async fn say_where_from(&self, task: &Task<'_>, session: &Session, run: &OpenedRun) -> Result<(), Error> {
+        let hold = &task.held.hold;
+        if self.dry_run.is_none() {
+            let log = task
+                .log
+                .belongs_to(&run.run_id, &self.store, &self.configuration.secrets);
+            log.await;
+        }
+        let origin = origin(self.trigger, session.plugins());
+        for PluginVersion {
+            role,
+            name,
+            plugin,
+            version,
+        } in &origin.plugins
+        {
+            tracing::info!(role, name, plugin, version, "a plugin of the attempt");
+        }
+        tracing::info!(
+            run_id = &*run.run_id,
+            attempt = run.attempt,
+            trigger = ?origin.trigger,
+            longshore = origin.longshore,
+            "the attempt begins"
+        );
+        self.store.describe_attempt(hold, &run.run_id, origin).await
     }
 
     async fn move_tables(
@@ -235,6 +265,7 @@ impl Engine<'_> {
             error: moved.as_ref().err().map(Failure::to_error),
             summary: serde_json::json!({ "warnings": run.warnings, "duration_ms": duration_ms }),
         };
+        log_end(&end);
         self.store.finish_run(&held.hold, end).await?;
         Ok(status)
     }
@@ -268,6 +299,36 @@ impl RunReport {
             duration_ms: 0,
             error: None,
         }
+    }
+}
+
+/// Where an attempt with these plugins comes from.
+pub(super) fn origin<'p>(trigger: Trigger, plugins: impl Iterator<Item = &'p ConfiguredPlugin>) -> AttemptOrigin {
+    let version = |configured: &ConfiguredPlugin| PluginVersion {
+        role: configured.plugin.role.name().to_owned(),
+        name: configured.plugin.name.clone(),
+        plugin: configured.plugin.description.name.clone(),
+        version: configured.plugin.description.version.clone(),
+    };
+    AttemptOrigin {
+        trigger,
+        longshore: env!("CARGO_PKG_VERSION").to_owned(),
+        plugins: plugins.map(version).collect(),
+    }
+}
+
+/// The last line of an attempt's log. Who ran it hears of an error in another way.
+pub(super) fn log_end(end: &RunEnd) {
+    let status = end.status.as_str();
+    match &end.error {
+        Some(error) => tracing::info!(
+            status,
+            code = error.code,
+            retryable = error.retryable,
+            causes = error.causes.join(": "),
+            "the attempt ended: {error}"
+        ),
+        None => tracing::info!(status, "the attempt ended"),
     }
 }
 

@@ -16,8 +16,10 @@ use longshore_config::{RejectedValues, Source};
 use longshore_core::{Error, balance::DestinationCounts};
 use longshore_protocol::{status::from_status, v1};
 use longshore_state::{NewRun, Page, RejectFilter, RunEnd, RunKind, RunStatus, UnixMicros};
+use tracing::Instrument as _;
 
 use super::{
+    attempt::{log_end, origin},
     begin::retried_on_their_way,
     hold::HeldSync,
     report::{RetryReport, RunReport},
@@ -25,7 +27,7 @@ use super::{
     run::{Engine, SyncOutcome},
     session::{ConfiguredPlugin, WriteOptions, start},
 };
-use crate::{failure::Failure, plugin_host::PluginReference};
+use crate::{failure::Failure, observe::run_log::RunLog, plugin_host::PluginReference};
 use selection::{RejectedRow, select};
 
 /// Rows whose values are read from the store at once.
@@ -47,10 +49,11 @@ pub struct Replay {
 }
 
 /// What the record of a replay says besides its counts.
-struct Recorded {
+struct Recorded<'a> {
     run_id: Arc<str>,
     warnings: Vec<String>,
     started: Instant,
+    log: &'a RunLog,
 }
 
 /// The parts of a replay that have to be stopped again.
@@ -62,18 +65,26 @@ struct Destinations {
 impl Engine<'_> {
     /// Sends rejects of one sync again.
     pub async fn replay(&self, source: &Source, replay: &Replay) -> SyncOutcome {
+        let log = self.observation.logs.begin(&source.spec.name);
+        let replaying = self.replay_logged(source, replay, &log);
+        let outcome = replaying.instrument(log.span()).await;
+        log.end().await;
+        outcome
+    }
+
+    async fn replay_logged(&self, source: &Source, replay: &Replay, log: &RunLog) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
         };
-        let outcome = self.replay_held(source, replay, &held).await;
+        let outcome = self.replay_held(source, replay, &held, log).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
         outcome
     }
 
-    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync) -> SyncOutcome {
+    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync, log: &RunLog) -> SyncOutcome {
         let begun = async {
             let lost = self.store.close_replays(&held.hold).await?;
             if lost > 0 {
@@ -102,6 +113,7 @@ impl Engine<'_> {
             run_id,
             warnings,
             started,
+            log,
         };
         let replayed = self
             .replay_through(&destinations, source, replay, held, (rows.rows, recorded))
@@ -147,7 +159,7 @@ impl Engine<'_> {
         source: &Source,
         replay: &Replay,
         held: &HeldSync,
-        (rows, mut recorded): (Vec<RejectedRow>, Recorded),
+        (rows, mut recorded): (Vec<RejectedRow>, Recorded<'_>),
     ) -> Result<SyncOutcome, Failure> {
         let context = RetryContext {
             store: Arc::clone(&self.store),
@@ -177,6 +189,13 @@ impl Engine<'_> {
             started_at: UnixMicros::now(),
         };
         self.store.begin_run(&held.hold, run).await?;
+        let secrets = &self.configuration.secrets;
+        recorded.log.belongs_to(&recorded.run_id, &self.store, secrets).await;
+        let origin = origin(self.trigger, destinations.plugins.iter());
+        self.store
+            .describe_attempt(&held.hold, &recorded.run_id, origin)
+            .await?;
+        tracing::info!(rows = rows.len(), "rejects are sent again");
         let sending = send_all(&context, replay, &targets, rows, &mut tables);
         let sent = self.until_stopped(held, &context.cancel, sending).await;
         Ok(self.conclude_replay(held, sent, recorded).await)
@@ -186,12 +205,13 @@ impl Engine<'_> {
         &self,
         held: &HeldSync,
         sent: Result<Replayed, Failure>,
-        recorded: Recorded,
+        recorded: Recorded<'_>,
     ) -> SyncOutcome {
         let Recorded {
             run_id,
             warnings,
             started,
+            ..
         } = recorded;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, failure) = match sent {
@@ -211,6 +231,7 @@ impl Engine<'_> {
             error: error.clone().filter(|_| !status.is_complete()),
             summary: serde_json::json!({ "warnings": warnings, "duration_ms": duration_ms }),
         };
+        log_end(&end);
         if let Err(error) = self.store.finish_run(&held.hold, end).await {
             tracing::error!(%error, "the end of the replay could not be recorded");
         }

@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Instant};
 
 use longshore_config::{Configuration, Source};
-use longshore_state::{Holder, StateStore};
+use longshore_state::{Holder, StateStore, Trigger};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     attempts::Attempts, dry_run::DryRun, hold::HeldSync, progress::Progress, reading::Reading, report::RunReport,
     session::Session,
 };
-use crate::{failure::Failure, plugin_host::PluginHost};
+use crate::{
+    failure::Failure,
+    observe::{Observation, run_log::RunLog},
+    plugin_host::PluginHost,
+};
 
 /// What a sync needs besides its configuration.
 pub struct Engine<'a> {
@@ -28,6 +33,10 @@ pub struct Engine<'a> {
     pub announce: &'a (dyn Fn(&str) + Sync),
     /// Nothing is to be sent; `store` is one that nobody else uses.
     pub dry_run: Option<DryRun>,
+    /// Why the sync runs; recorded with its attempts.
+    pub trigger: Trigger,
+    /// Watches.
+    pub observation: Observation,
 }
 
 /// How a sync went: the report of the run, when there was one, and why it stopped short, when it did.
@@ -44,12 +53,21 @@ pub(super) struct Task<'a> {
     pub(super) reading: &'a Reading,
     pub(super) held: &'a HeldSync,
     pub(super) progress: &'a Progress,
+    pub(super) log: &'a RunLog,
 }
 
 impl Engine<'_> {
     /// Runs one sync to its end, or goes on with its interrupted run. What breaks off for a reason that can pass is attempted again, with new
     /// plugins, while the sync stays held.
     pub async fn sync(&self, source: &Source, reading: &Reading, progress: &Progress) -> SyncOutcome {
+        let log = self.observation.logs.begin(&source.spec.name);
+        let syncing = self.sync_logged(source, reading, progress, &log);
+        let outcome = syncing.instrument(log.span()).await;
+        log.end().await;
+        outcome
+    }
+
+    async fn sync_logged(&self, source: &Source, reading: &Reading, progress: &Progress, log: &RunLog) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
@@ -60,6 +78,7 @@ impl Engine<'_> {
                 reading,
                 held: &held,
                 progress,
+                log,
             })
             .await;
         if let Err(error) = held.release().await {

@@ -9,10 +9,12 @@ use longshore_core::{Error, balance, state::TableState};
 use longshore_protocol::{status::from_status, v1};
 use longshore_state::{Promotion, UnixMicros};
 use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::Instrument as _;
 
 use super::{
     plan::PlannedTable,
     queue::{Place, Queue},
+    report::TableReport,
     session::Session,
     transfer::{PartitionWork, RunContext, SharedSupersessions, TableContext, TableDestination, transfer},
 };
@@ -49,7 +51,8 @@ pub(super) async fn move_planned(
             let work = PartitionWork::new(&context.run_id, &table.name, partition.clone(), progress);
             let place = queue.as_mut().map(Queue::join);
             let (context, table, slots) = (Arc::clone(&context), Arc::clone(&table), Arc::clone(&slots));
-            partitions.spawn(async move { (index, move_in_turn(context, table, work, slots, place).await) });
+            let moving = async move { (index, move_in_turn(context, table, work, slots, place).await) };
+            partitions.spawn(moving.in_current_span());
         }
         remaining.insert(index, left);
         tables.push((planned, table));
@@ -213,7 +216,20 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         .promote_table(&context.hold, &context.run_id, name, promotion, UnixMicros::now())
         .await?;
     table.counters.complete.store(true, Ordering::Relaxed);
+    log_completed(&TableReport::from(&progress));
     Ok(())
+}
+
+fn log_completed(table: &TableReport) {
+    tracing::info!(
+        table = table.table,
+        read = table.read,
+        delivered = table.delivered,
+        rejected = table.rejected,
+        filtered = table.filtered,
+        deduplicated = table.deduplicated,
+        "the table is complete"
+    );
 }
 
 /// Removes what a complete read did not contain, where the user wants it.

@@ -13,6 +13,7 @@ mod fault_proxy;
 mod faulty_api;
 mod first_syncs;
 mod generated;
+mod history;
 mod incremental;
 mod interruptions;
 mod kill_matrix;

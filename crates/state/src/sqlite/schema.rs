@@ -15,6 +15,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/v2.sql"),
     include_str!("schema/v3.sql"),
     include_str!("schema/v4.sql"),
+    "",
+    "",
+    include_str!("schema/v7.sql"),
 ];
 
 /// The version that this program writes.

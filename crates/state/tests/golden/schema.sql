@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 4;
+PRAGMA user_version = 7;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -50,7 +50,7 @@ CREATE TABLE attempts (
     ended_at       INTEGER,
     holder         TEXT NOT NULL,
     error          TEXT,
-    uncertain_rows INTEGER NOT NULL DEFAULT 0,
+    uncertain_rows INTEGER NOT NULL DEFAULT 0, origin TEXT, status TEXT CHECK (status IN ('completed', 'completed_with_rejects', 'failed', 'cancelled')),
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE run_tables (
@@ -140,3 +140,27 @@ CREATE TABLE run_retries (
     uncertain   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run, table_name, destination)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE run_logs (
+    run       INTEGER NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    lines     INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    -- 1: lines are still added to the head, which stays; 0: to the tail, of which the oldest go.
+    head_open INTEGER NOT NULL CHECK (head_open IN (0, 1)),
+    -- Between head and tail, to stay within the bounds.
+    left_out  INTEGER NOT NULL,
+    -- Never reached the store.
+    lost      INTEGER NOT NULL
+) STRICT;
+CREATE TABLE run_log_lines (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run     INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    level   TEXT NOT NULL CHECK (level IN ('error', 'warn', 'info', 'debug', 'trace')),
+    -- NULL: Longshore itself.
+    plugin  TEXT,
+    message TEXT NOT NULL,
+    head    INTEGER NOT NULL CHECK (head IN (0, 1))
+) STRICT;
+CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
+CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
+CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;

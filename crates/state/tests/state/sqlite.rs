@@ -62,6 +62,20 @@ contract! { sqlite:
         a_promotion_from_another_revision_changes_nothing,
         runs_are_listed_newest_first,
     }
+    history {
+        an_attempt_says_what_began_it_and_how_it_ended,
+        an_attempt_whose_process_died_is_told_from_one_that_goes_on,
+        runs_are_listed_by_status_and_from_a_moment_on,
+        a_log_comes_back_in_order_and_page_after_page,
+        a_long_log_keeps_its_beginning_and_its_end_and_says_how_much_is_missing,
+        a_log_of_long_lines_is_bounded_in_bytes,
+        a_run_that_is_not_known_has_no_log,
+        runs_that_are_too_old_are_removed_with_all_that_was_stored_about_them,
+        of_too_many_runs_the_oldest_go,
+        what_is_running_or_interrupted_is_remembered_however_old_it_is,
+        a_run_that_the_ledger_names_is_remembered_until_its_rejects_are_gone,
+        a_process_that_lost_its_hold_removes_no_run,
+    }
     states {
         a_state_set_by_hand_forgets_what_belonged_to_the_old_cursor,
         nonsense_is_refused,

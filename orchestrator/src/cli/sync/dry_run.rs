@@ -5,7 +5,7 @@ use std::time::Duration;
 use longshore_config::Retry;
 use longshore_core::Error;
 use longshore_protocol::UNCERTAIN_DELIVERY;
-use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore};
+use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore, Trigger};
 
 use super::{super::Context, Announced, Arguments, no_tables, tables_in_words};
 use crate::{
@@ -53,6 +53,8 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             cancel: context.cancel.clone(),
             announce: &announce,
             dry_run: Some(dry_run.clone()),
+            trigger: Trigger::Command,
+            observation: context.observation.clone(),
         };
         let progress = Progress::default();
         let display = (!arguments.no_progress)
