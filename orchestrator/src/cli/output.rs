@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 pub(crate) use crate::figures::grouped;
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    printable::printable,
+};
 
 /// Where a command's words go.
 pub(crate) struct Output {
@@ -174,18 +177,6 @@ impl Columns {
     }
 }
 
-/// A cell with its control characters as their codes: a line break would break the table, and others are commands to a terminal.
-pub(crate) fn printable(cell: String) -> String {
-    if !cell.contains(char::is_control) {
-        return cell;
-    }
-    let written = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    cell.chars().map(written).collect()
-}
-
 fn is_number(cell: &str) -> bool {
     !cell.is_empty()
         && cell
@@ -196,12 +187,6 @@ fn is_number(cell: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n".to_owned()), "a\\u{1b}[31mb\\n");
-        assert_eq!(printable("größe".to_owned()), "größe");
-    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

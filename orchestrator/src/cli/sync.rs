@@ -26,6 +26,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    history::words_for,
 };
 
 #[derive(Args)]
@@ -244,15 +245,4 @@ fn in_words(report: &RunReport) -> String {
     }
     text.push('\n');
     text
-}
-
-/// A status in words.
-pub(super) fn words_for(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Running => "is running",
-        RunStatus::Completed => "completed",
-        RunStatus::CompletedWithRejects => "completed with rejects",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "was cancelled",
-    }
 }
