@@ -8,6 +8,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::serve::Serve;
+
 /// The state of a directory's syncs when nothing else is said.
 const DEFAULT_STATE_FILE: &str = ".longshore/state.db";
 
@@ -19,6 +21,9 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(extend("examples" = ["sqlite:.longshore/state.db", "sqlite:/var/lib/longshore/state.db"]))]
     pub state: StateLocation,
+    /// How `longshore serve` runs syncs.
+    #[serde(default)]
+    pub serve: Serve,
 }
 
 /// Where the state is kept.
