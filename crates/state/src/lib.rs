@@ -12,6 +12,7 @@
 //! | [`run`] | runs, attempts, plans, progress |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
+//! | [`turn`] | what a daemon decides: due times, pauses, what is to be tried again |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
 //! | [`sqlite`] | one file, several processes |
@@ -27,6 +28,7 @@ pub mod run;
 pub mod sqlite;
 pub mod store;
 pub mod table_state;
+pub mod turn;
 
 pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
@@ -42,3 +44,4 @@ pub use run::{
 };
 pub use store::StateStore;
 pub use table_state::{CursorReplacement, Reset, StoredState};
+pub use turn::{DAEMON, DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry, TurnStatus};
