@@ -9,3 +9,4 @@ pub mod failure;
 mod figures;
 pub mod moment;
 pub mod plugin_host;
+pub mod serve;

@@ -1,4 +1,6 @@
-//! `longshore runs list|show`
+//! `longshore runs list|show|cancel`
+
+mod cancel;
 
 use std::collections::BTreeSet;
 
@@ -41,6 +43,13 @@ enum Command {
     /// One run with its attempts, tables and partitions.
     Show {
         /// The run's id, or `last`.
+        run: String,
+        #[command(flatten)]
+        state: StateArguments,
+    },
+    /// End a run of the daemon in order. What is acked is committed; the next run of the sync goes on there.
+    Cancel {
+        /// The run's id.
         run: String,
         #[command(flatten)]
         state: StateArguments,
@@ -130,6 +139,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .output
                 .data(&ShownDetails::from(details), ShownDetails::in_words)?;
         }
+        Command::Cancel { run, state } => cancel::run(run, &state, context).await?,
     }
     Ok(Exit::Done)
 }

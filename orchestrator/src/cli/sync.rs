@@ -93,6 +93,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &announce,
+        turn: None,
         dry_run: None,
     };
     let mut exit = Exit::Done;

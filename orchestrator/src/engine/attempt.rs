@@ -60,6 +60,10 @@ impl Engine<'_> {
         let names = reading.choose(session, selected)?;
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
         let run = self.begin(task, &fingerprint, &names).await?;
+        if let Some(turn) = self.turn {
+            self.store.link_turn(&task.held.hold, turn, &run.run_id).await?;
+        }
+        task.progress.began(&run.run_id, run.attempt);
         Ok((run, names))
     }
 
