@@ -15,3 +15,4 @@ pub mod moment;
 pub mod observe;
 pub mod plugin_host;
 mod printable;
+pub mod serve;

@@ -13,6 +13,7 @@
 //! | [`run_log`] | what was logged while a run went on |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
+//! | [`turn`] | what a daemon decides: due times, pauses, what is to be tried again |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
 //! | [`sqlite`] | one file, several processes |
@@ -29,6 +30,7 @@ pub mod run_log;
 pub mod sqlite;
 pub mod store;
 pub mod table_state;
+pub mod turn;
 
 pub use checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark};
 pub use hold::{Acquisition, CurrentHold, Hold, Holder};
@@ -46,3 +48,4 @@ pub use run::{
 pub use run_log::{LogLevel, LogLine, RunLog, StoredLogLine};
 pub use store::StateStore;
 pub use table_state::{CursorReplacement, Reset, StoredState};
+pub use turn::{DAEMON, DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry, TurnStatus};

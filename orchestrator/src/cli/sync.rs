@@ -94,6 +94,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &announce,
+        turn: None,
         dry_run: None,
         trigger: Trigger::Command,
         observation: context.observation.clone(),

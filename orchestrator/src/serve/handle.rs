@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use answer::{Cancelled, PauseState, Started};
 pub use event::{Event, RunEnded, RunOutcome};
+pub(super) use view::tables_of;
 pub use view::{Activity, CursorView, LastRun, Phase, Readiness, ScheduleView, SyncView, TableView};
 
 use crate::engine::{replay::Replay, report::RunReport};

@@ -57,6 +57,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         announce: &|text| context.output.note(text),
         trigger: Trigger::Command,
         observation: context.observation.clone(),
+        turn: None,
         dry_run: None,
     };
     let mut exit = Exit::Done;

@@ -1,0 +1,1 @@
+-- Version 5. Never changed once released: a change is a new file.
