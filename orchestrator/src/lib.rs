@@ -4,9 +4,15 @@
 
 mod chance;
 pub mod cli;
+mod cursors;
+mod documents;
 pub mod engine;
 pub mod failure;
 mod figures;
+mod history;
+mod ledger;
 pub mod moment;
 pub mod observe;
 pub mod plugin_host;
+mod printable;
+pub mod serve;

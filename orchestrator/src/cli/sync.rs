@@ -27,6 +27,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    history::words_for,
     observe::alerts::{Alerter, condition::Ended, webhook::Patience},
 };
 
@@ -97,6 +98,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &announce,
+        turn: None,
         dry_run: None,
         trigger: Trigger::Command,
         observation: context.observation.clone(),
@@ -276,15 +278,4 @@ fn in_words(report: &RunReport) -> String {
     }
     text.push('\n');
     text
-}
-
-/// A status in words.
-pub(super) fn words_for(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Running => "is running",
-        RunStatus::Completed => "completed",
-        RunStatus::CompletedWithRejects => "completed with rejects",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "was cancelled",
-    }
 }

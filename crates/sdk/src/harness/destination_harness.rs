@@ -137,6 +137,7 @@ impl DestinationHarness {
         let request = v1::WatchIdentitiesRequest {
             table: table.to_owned(),
             identities: identities.iter().map(|&identity| identity.to_owned()).collect(),
+            fingerprints: Vec::new(),
         };
         self.client.clone().watch_identities(request).await.map_err(failed)?;
         Ok(())
