@@ -14,9 +14,11 @@ mod progress_display;
 mod rejects;
 mod runs;
 mod schema;
+mod serve;
 mod state;
 mod state_location;
 mod sync;
+mod syncs;
 mod tables;
 mod test_connection;
 mod validate;
@@ -58,9 +60,9 @@ struct Global {
     /// Print data as JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// Least level that is logged to standard error.
-    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug", "trace"])]
-    log_level: String,
+    /// Least level that is logged to standard error; without it, `info` for `serve` and `warn` for everything else.
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = ["off", "error", "warn", "info", "debug", "trace"])]
+    log_level: Option<String>,
     /// Form of log lines.
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -86,6 +88,10 @@ enum Command {
     Preview(preview::Arguments),
     /// Run syncs, each to its end.
     Sync(sync::Arguments),
+    /// Run syncs by their schedules, until it is told to end.
+    Serve(serve::Arguments),
+    /// Look at the syncs of a daemon, pause, resume and run them.
+    Syncs(syncs::Arguments),
     /// Look at cursors, set them, reset them.
     State(state::Arguments),
     /// Look at past and interrupted runs.
@@ -166,7 +172,12 @@ pub fn run() -> ExitCode {
         metrics: Metrics::new(telemetry.meter()),
         ..Observation::default()
     };
-    let level: LevelFilter = global.log_level.parse().expect("clap accepts only names of levels");
+    let level: LevelFilter = match (&global.log_level, &command) {
+        (Some(level), _) => level.parse().expect("clap accepts only names of levels"),
+        // A daemon's log is where people look for what it did.
+        (None, Command::Serve(_)) => LevelFilter::INFO,
+        (None, _) => LevelFilter::WARN,
+    };
     console.log(level, global.log_format == LogFormat::Json, &observation, &telemetry);
     for error in unusable {
         tracing::warn!(%error, "traces or metrics are not pushed");
@@ -185,6 +196,8 @@ pub fn run() -> ExitCode {
         let outcome = match command {
             // A sync ends in order by itself.
             Command::Sync(arguments) => sync::run(&arguments, &context).await,
+            // A daemon drains.
+            Command::Serve(arguments) => serve::run(arguments, &context).await,
             // So does what sends rejects again.
             Command::Rejects(arguments) if arguments.ends_in_order() => rejects::run(arguments, &context).await,
             command => tokio::select! {
@@ -212,6 +225,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Tables(arguments) => tables::run(&arguments, context).await,
         Command::Preview(arguments) => preview::run(&arguments, context).await,
         Command::Sync(arguments) => sync::run(&arguments, context).await,
+        Command::Serve(arguments) => serve::run(arguments, context).await,
+        Command::Syncs(arguments) => syncs::run(arguments, context).await,
         Command::State(arguments) => state::run(arguments, context).await,
         Command::Runs(arguments) => runs::run(arguments, context).await,
         Command::Rejects(arguments) => rejects::run(arguments, context).await,
@@ -247,19 +262,6 @@ impl Context {
     fn load(&self, files: &ConfigurationFiles) -> Result<Configuration, Failure> {
         let configuration = Loader::new().with_secrets(self.secrets.clone()).load(&files.paths)?;
         for warning in &configuration.warnings {
-            self.output.note(&warning.to_string());
-        }
-        for source in configuration
-            .sources
-            .iter()
-            .filter(|source| source.spec.schedule.is_some())
-        {
-            let warning = source
-                .document
-                .error_at("/spec/schedule", "`schedule` has no effect yet")
-                .as_warning();
-            let warning =
-                warning.with_help("this version has no `longshore serve`: let cron or a timer run `longshore sync`");
             self.output.note(&warning.to_string());
         }
         Ok(configuration)

@@ -10,3 +10,4 @@ mod figures;
 pub mod moment;
 pub mod observe;
 pub mod plugin_host;
+pub mod serve;

@@ -14,6 +14,7 @@ use crate::document::{Document, problem_in, telling_values};
 use crate::files;
 use crate::plugin_reference::{Registry, TlsFiles};
 use crate::references;
+use crate::schedule::SyncSchedule;
 use crate::schema::{CompiledSchema, destination_schema, settings_schema, source_schema};
 use crate::secrets::Secrets;
 use crate::settings::{Settings, SettingsDocument};
@@ -267,6 +268,7 @@ impl<'l> Loading<'l> {
                     if let Some(alerts) = &spec.alerts {
                         self.loader.secrets.insert(alerts.url.reveal());
                     }
+                    self.check_schedule(&document, &spec);
                     let document = document.clone();
                     self.sources.push(Configured { spec, document });
                 }
@@ -324,6 +326,14 @@ impl<'l> Loading<'l> {
                     .error_at_key("/spec/tls", "`tls` has a meaning with `registry: grpc` only")
                     .with_help("longshore talks to a plugin that it starts itself over a private socket: remove `tls`, or set `registry: grpc`"),
             );
+        }
+    }
+
+    fn check_schedule(&mut self, document: &Document, spec: &SourceSpec) {
+        if let Some(problem) = spec.schedule.as_ref().and_then(SyncSchedule::problem) {
+            let pointer = format!("/spec/schedule{}", problem.pointer);
+            self.diagnostics
+                .push(document.error_at(&pointer, problem.message).with_help(problem.help));
         }
     }
 

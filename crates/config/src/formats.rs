@@ -1,12 +1,15 @@
 //! The text formats of the envelope. One function each: the JSON Schema validator calls it to decide, the diagnostics
 //! call it again for the words.
 
+use longshore_schedule::{Cron, Every, Span, Zone, zone_names};
+
 use crate::alerts::{Lag, Webhook};
 use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
 use crate::rejects::Retention;
 use crate::settings::StateLocation;
 use crate::source::UNACKED_BYTES;
+use crate::suggestion::nearest;
 
 /// A size in bytes.
 pub(crate) const BYTE_SIZE: &str = "longshore-byte-size";
@@ -27,6 +30,15 @@ pub(crate) const NON_BLANK: &str = "longshore-non-blank";
 /// Where the state is kept.
 pub(crate) const STATE: &str = "longshore-state";
 
+/// A cron expression.
+pub(crate) const CRON: &str = "longshore-cron";
+/// The name of a time zone.
+pub(crate) const TIME_ZONE: &str = "longshore-time-zone";
+/// The interval of a schedule.
+pub(crate) const INTERVAL: &str = "longshore-interval";
+/// A length of time.
+pub(crate) const SPAN: &str = "longshore-span";
+
 /// The pattern behind [`NAME`], for editors.
 pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]*$";
 
@@ -36,7 +48,7 @@ const LONGEST_NAME: usize = 128;
 type Check = fn(&str) -> Result<(), String>;
 
 /// Every format with its check.
-pub(crate) const ALL: [(&str, Check); 9] = [
+pub(crate) const ALL: [(&str, Check); 13] = [
     (BYTE_SIZE, byte_size),
     (UNACKED_BYTE_SIZE, unacked_byte_size),
     (MAX_REJECTS, max_rejects),
@@ -46,6 +58,10 @@ pub(crate) const ALL: [(&str, Check); 9] = [
     (NAME, name),
     (NON_BLANK, non_blank),
     (STATE, state),
+    (CRON, cron),
+    (TIME_ZONE, time_zone),
+    (INTERVAL, interval),
+    (SPAN, span),
 ];
 
 /// What is wrong with `text` as `format`; nothing for a format that is not ours.
@@ -115,4 +131,35 @@ fn state(text: &str) -> Result<(), String> {
     text.parse::<StateLocation>()
         .map(|_| ())
         .map_err(|error| error.to_string())
+}
+
+fn cron(text: &str) -> Result<(), String> {
+    let Err(error) = Cron::parse(text, Zone::UTC) else {
+        return Ok(());
+    };
+    let interval = text.trim().trim_start_matches("every").trim();
+    match interval.parse::<Span>() {
+        Ok(_) => Err(format!("an interval is written as `{{every: {interval}}}`")),
+        Err(_) => Err(error.to_string()),
+    }
+}
+
+fn time_zone(text: &str) -> Result<(), String> {
+    text.parse::<Zone>()
+        .map(|_| ())
+        .map_err(|error| match nearest(text, zone_names()) {
+            Some(zone) => format!("{error}; did you mean `{zone}`?"),
+            None => format!("{error}; zones have names such as Europe/Paris or UTC"),
+        })
+}
+
+fn interval(text: &str) -> Result<(), String> {
+    let span: Span = text
+        .parse()
+        .map_err(|error: longshore_schedule::SpanError| error.to_string())?;
+    Every::new(span).map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn span(text: &str) -> Result<(), String> {
+    text.parse::<Span>().map(|_| ()).map_err(|error| error.to_string())
 }

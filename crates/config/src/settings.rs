@@ -8,7 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::rejects::Retention;
+use crate::{rejects::Retention, serve::Serve};
 
 /// The state of a directory's syncs when nothing else is said.
 const DEFAULT_STATE_FILE: &str = ".longshore/state.db";
@@ -21,6 +21,9 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(extend("examples" = ["sqlite:.longshore/state.db", "sqlite:/var/lib/longshore/state.db"]))]
     pub state: StateLocation,
+    /// How `longshore serve` runs syncs.
+    #[serde(default)]
+    pub serve: Serve,
     /// How long runs are remembered.
     #[serde(default)]
     pub history: History,

@@ -10,6 +10,7 @@ use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
 use crate::plugin_reference::{FreeSpec, Registry, TlsFiles};
 use crate::rejects::Rejects;
+use crate::schedule::SyncSchedule;
 
 /// Partitions in flight when a document does not say: one can be read while the acks of another are awaited, and a
 /// database in production notices little of it.
@@ -52,10 +53,9 @@ pub struct SourceSpec {
     /// The names of the destinations that every row goes to.
     #[schemars(length(min = 1), inner(length(min = 1)), extend("uniqueItems" = true, "examples" = [["batch"]]))]
     pub destinations: Vec<String>,
-    /// When `longshore serve` runs the sync: a cron expression. Without it, only by hand.
+    /// When `longshore serve` runs the sync: a cron expression (in UTC), or a mapping with `cron` and `time_zone`, or with `every`. Without it, only by hand.
     #[serde(default)]
-    #[schemars(extend("format" = crate::formats::NON_BLANK, "examples" = ["*/5 * * * *"]))]
-    pub schedule: Option<String>,
+    pub schedule: Option<SyncSchedule>,
     /// How many partitions are moved at once.
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]

@@ -124,6 +124,17 @@ pub(crate) fn reject_not_pending(id: i64) -> Error {
     .with_remedy("Nothing was written. `longshore rejects show` says what became of it.")
 }
 
+pub(crate) fn turn_open(sync: &str) -> Error {
+    Error::internal("turn_open", format!("Sync {sync} is to run already"))
+}
+
+pub(crate) fn turn_not_open(id: i64) -> Error {
+    Error::internal(
+        "turn_not_open",
+        format!("The turn {id} is closed, or its run has begun"),
+    )
+}
+
 pub(crate) fn plan_exists(table: &str, run_id: &str) -> Error {
     Error::internal(
         "plan_exists",

@@ -333,7 +333,7 @@ pub enum RetriedFate {
     /// It was delivered; these columns were left out of it.
     Redelivered(Vec<NewReject>),
     /// It was refused again as a whole.
-    RejectedAgain(NewReject),
+    RejectedAgain(Box<NewReject>),
     /// It was left out by a declared rule.
     Filtered,
 }

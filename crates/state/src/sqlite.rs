@@ -32,6 +32,7 @@ mod run_logs;
 mod runs;
 mod schema;
 mod states;
+mod turns;
 mod worker;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -57,6 +58,7 @@ use crate::{
     run_log::{LogLine, RunLog},
     store::StateStore,
     table_state::{CursorReplacement, Reset, StoredState},
+    turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
 };
 
 /// How long an operation waits for other processes that write. The longest of theirs, 100,000 rejects in one commit, takes about a second.
@@ -292,6 +294,74 @@ impl StateStore for SqliteStore {
     async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>> {
         let run_id = run_id.to_owned();
         self.worker.read(move |tx| runs::get(tx, &run_id)).await
+    }
+
+    async fn list_scheduled(&self) -> Result<Vec<ScheduledSync>> {
+        self.worker.read(turns::list_scheduled).await
+    }
+
+    async fn list_turns(&self, sync: Option<&str>, limit: u32) -> Result<Vec<Turn>> {
+        let sync = sync.map(ToOwned::to_owned);
+        self.worker
+            .read(move |tx| turns::list(tx, sync.as_deref(), limit))
+            .await
+    }
+
+    async fn set_paused(&self, sync: &str, paused: bool) -> Result<bool> {
+        let sync = sync.to_owned();
+        self.worker
+            .write(Durability::Power, move |tx| turns::set_paused(tx, &sync, paused))
+            .await
+    }
+
+    async fn set_schedule(
+        &self,
+        daemon: &Hold,
+        sync: &str,
+        schedule: Option<&str>,
+        decided_until: UnixMicros,
+    ) -> Result<()> {
+        let (daemon, sync, schedule) = (daemon.clone(), sync.to_owned(), schedule.map(ToOwned::to_owned));
+        self.worker
+            .write(Durability::Power, move |tx| {
+                turns::set_schedule(tx, &daemon, &sync, schedule.as_deref(), decided_until)
+            })
+            .await
+    }
+
+    async fn record_turn(&self, daemon: &Hold, turn: NewTurn) -> Result<i64> {
+        let daemon = daemon.clone();
+        self.worker
+            .write(Durability::Power, move |tx| turns::record(tx, &daemon, &turn))
+            .await
+    }
+
+    async fn extend_turn(&self, daemon: &Hold, id: i64, due: DueTimes) -> Result<()> {
+        let daemon = daemon.clone();
+        self.worker
+            .write(Durability::Power, move |tx| turns::extend(tx, &daemon, id, due))
+            .await
+    }
+
+    async fn link_turn(&self, hold: &Hold, id: i64, run_id: &str) -> Result<()> {
+        let (hold, run_id) = (hold.clone(), run_id.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| turns::link(tx, &hold, id, &run_id))
+            .await
+    }
+
+    async fn put_off_turn(&self, daemon: &Hold, retry: TurnRetry) -> Result<()> {
+        let daemon = daemon.clone();
+        self.worker
+            .write(Durability::Power, move |tx| turns::put_off(tx, &daemon, &retry))
+            .await
+    }
+
+    async fn end_turn(&self, daemon: &Hold, end: TurnEnd) -> Result<()> {
+        let daemon = daemon.clone();
+        self.worker
+            .write(Durability::Power, move |tx| turns::end(tx, &daemon, &end))
+            .await
     }
 
     async fn list_states(&self, sync: Option<&str>) -> Result<Vec<StoredState>> {

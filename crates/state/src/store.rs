@@ -20,6 +20,7 @@ use crate::{
     },
     run_log::{LogLine, RunLog},
     table_state::{CursorReplacement, Reset, StoredState},
+    turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
 };
 
 /// Where cursors, runs, partitions and rejects are kept.
@@ -179,6 +180,58 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// One run with its attempts, tables and partitions.
     async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>>;
+
+    // ---- Turns: what a daemon decides
+
+    /// What is known of every sync that was ever scheduled or paused, each with its open turn, ordered by name.
+    async fn list_scheduled(&self) -> Result<Vec<ScheduledSync>>;
+
+    /// The latest turns of one sync, or of all, newest first, at most `limit`. Of those that are closed the last thousand of each sync are kept.
+    async fn list_turns(&self, sync: Option<&str>, limit: u32) -> Result<Vec<Turn>>;
+
+    /// Pauses a sync, or ends its pause; whether that changed anything. Anybody may, with or without a daemon; a running one has to be told.
+    async fn set_paused(&self, sync: &str, paused: bool) -> Result<bool>;
+
+    /// Begins a new schedule of a sync: due times up to an instant count as decided, whatever an earlier schedule said. Here and in what follows,
+    /// `daemon` is the hold of [`DAEMON`](crate::turn::DAEMON).
+    async fn set_schedule(
+        &self,
+        daemon: &Hold,
+        sync: &str,
+        schedule: Option<&str>,
+        decided_until: UnixMicros,
+    ) -> Result<()>;
+
+    /// Records a turn; in the same transaction the due times that it is for count as decided. Returns its number.
+    ///
+    /// # Errors
+    /// `turn_open`: the sync has an open turn, and this would be another one.
+    async fn record_turn(&self, daemon: &Hold, turn: NewTurn) -> Result<i64>;
+
+    /// Lets an open turn whose run has not begun stand for later due times as well; they count as decided.
+    ///
+    /// # Errors
+    /// `turn_not_open`.
+    async fn extend_turn(&self, daemon: &Hold, id: i64, due: DueTimes) -> Result<()>;
+
+    /// Says which run does a turn, under the hold of its sync, before anything of the run could be complete: a turn whose run is complete is done, also
+    /// when its daemon died before it could say so.
+    ///
+    /// # Errors
+    /// `turn_not_open`.
+    async fn link_turn(&self, hold: &Hold, id: i64, run_id: &str) -> Result<()>;
+
+    /// Records that a turn is to be tried again.
+    ///
+    /// # Errors
+    /// `turn_not_open`.
+    async fn put_off_turn(&self, daemon: &Hold, retry: TurnRetry) -> Result<()>;
+
+    /// Closes a turn.
+    ///
+    /// # Errors
+    /// `turn_not_open`.
+    async fn end_turn(&self, daemon: &Hold, end: TurnEnd) -> Result<()>;
 
     // ---- Cursor states
 

@@ -1,4 +1,6 @@
-//! `longshore runs list|show`
+//! `longshore runs list|show|cancel`
+
+mod cancel;
 
 mod log;
 mod shown;
@@ -52,6 +54,13 @@ enum Command {
         #[arg(long)]
         logs: bool,
     },
+    /// End a run of the daemon in order. What is acked is committed; the next run of the sync goes on there.
+    Cancel {
+        /// The run's id.
+        run: String,
+        #[command(flatten)]
+        state: StateArguments,
+    },
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -84,6 +93,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             let shown = ShownDetails::of(details, log);
             context.output.data(&shown, ShownDetails::in_words)?;
         }
+        Command::Cancel { run, state } => cancel::run(run, &state, context).await?,
     }
     Ok(Exit::Done)
 }

@@ -22,20 +22,28 @@ pub(super) struct StateArguments {
 }
 
 impl StateArguments {
-    /// Opens the state.
-    pub(super) async fn open(&self, context: &Context) -> Result<Arc<dyn StateStore>, Failure> {
+    /// Where the state is.
+    pub(super) fn location(&self, context: &Context) -> Result<StateLocation, Failure> {
         if !self.configuration.is_empty() {
             let files = ConfigurationFiles {
                 paths: self.configuration.clone(),
             };
-            return context.store(&context.load(&files)?).await;
+            return Ok(context.load(&files)?.settings.state);
         }
-        let location = match &self.state {
-            Some(text) => text.parse().map_err(|error| {
+        match &self.state {
+            Some(text) => Ok(text.parse().map_err(|error| {
                 Error::config("state_location", format!("`{text}` is no place for state")).with_cause(&error)
-            })?,
-            None => StateLocation::default(),
-        };
+            })?),
+            None => Ok(StateLocation::default()),
+        }
+    }
+
+    /// Opens the state.
+    pub(super) async fn open(&self, context: &Context) -> Result<Arc<dyn StateStore>, Failure> {
+        let location = self.location(context)?;
+        if !self.configuration.is_empty() {
+            return Ok(longshore_state::open(&location.to_string()).await?);
+        }
         // Looking must not make anything: a missing file more likely is a wrong directory.
         if !location.sqlite_path().is_file() {
             return Err(

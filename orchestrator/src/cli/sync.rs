@@ -97,6 +97,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &announce,
+        turn: None,
         dry_run: None,
         trigger: Trigger::Command,
         observation: context.observation.clone(),
@@ -140,7 +141,7 @@ async fn alerter(
     }
     let metrics = context.observation.metrics.clone();
     metrics.know_stored_cursors(store.as_ref()).await?;
-    Alerter::new(Arc::clone(store), context.secrets.clone(), metrics).map(Some)
+    Ok(Some(Alerter::new(Arc::clone(store), context.secrets.clone(), metrics)))
 }
 
 /// What was said before a row was read, and need not be said again at the end.

@@ -61,6 +61,10 @@ impl Engine<'_> {
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
         let run = self.begin(task, &fingerprint, &names).await?;
         self.say_where_from(task, session, &run).await?;
+        if let Some(turn) = self.turn {
+            self.store.link_turn(&task.held.hold, turn, &run.run_id).await?;
+        }
+        task.progress.began(&run.run_id, run.attempt);
         Ok((run, names))
     }
 

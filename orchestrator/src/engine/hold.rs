@@ -74,7 +74,7 @@ impl HeldSync {
     }
 
     /// Why the hold is lost.
-    pub(super) fn loss(&self) -> Error {
+    pub(crate) fn loss(&self) -> Error {
         self.reason
             .get()
             .cloned()

@@ -11,6 +11,16 @@ use longshore_core::CursorValue;
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     tables: Arc<Mutex<Vec<Arc<TableCounters>>>>,
+    run: Arc<Mutex<Option<CurrentRun>>>,
+}
+
+/// The run that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentRun {
+    /// Its id.
+    pub run_id: Arc<str>,
+    /// The number of its attempt.
+    pub attempt: u32,
 }
 
 /// One table's counters. They show progress and decide nothing: the law is checked against the store.
@@ -65,6 +75,18 @@ impl Progress {
     /// Forgets the tables: another attempt of the run adds them as they stand then.
     pub(super) fn begin_anew(&self) {
         self.tables.lock().expect("no holder of this lock panics").clear();
+    }
+
+    /// Says which run it is, once that is recorded.
+    pub(super) fn began(&self, run_id: &Arc<str>, attempt: u32) {
+        let run_id = Arc::clone(run_id);
+        *self.run.lock().expect("no holder of this lock panics") = Some(CurrentRun { run_id, attempt });
+    }
+
+    /// The run, once it has begun; its latest attempt.
+    #[must_use]
+    pub fn run(&self) -> Option<CurrentRun> {
+        self.run.lock().expect("no holder of this lock panics").clone()
     }
 
     /// The tables, in the order of the plan.

@@ -31,6 +31,8 @@ pub struct Engine<'a> {
     pub cancel: CancellationToken,
     /// Says what the user should know before the first row is read; it is among the report's warnings too.
     pub announce: &'a (dyn Fn(&str) + Sync),
+    /// The turn of a daemon that it runs for: the store is told which run does it.
+    pub turn: Option<i64>,
     /// Nothing is to be sent; `store` is one that nobody else uses.
     pub dry_run: Option<DryRun>,
     /// Why the sync runs; recorded with its attempts.

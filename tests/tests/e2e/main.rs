@@ -9,6 +9,7 @@ mod clickhouse_front;
 mod clickhouse_scene;
 mod clickhouse_syncs;
 mod clickhouse_types;
+mod daemon;
 mod dry_run;
 mod fault_proxy;
 mod faulty_api;

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 5;
+PRAGMA user_version = 7;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -165,3 +165,65 @@ CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempt
 CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
 CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
 CREATE INDEX rejects_of_row ON rejects (sync, table_name, destination, fingerprint) WHERE status = 'pending' AND fingerprint <> x'';
+CREATE TABLE scheduled_syncs (
+    sync          TEXT NOT NULL PRIMARY KEY,
+    paused        INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    -- That decided_until belongs to, in the orchestrator's own words. NULL: it never had one.
+    schedule      TEXT,
+    -- Every due time up to here has a turn.
+    decided_until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE turns (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    sync         TEXT NOT NULL,
+    -- What it is for: the due times from the first to the last. NULL: somebody asked for it.
+    first_due_at INTEGER,
+    last_due_at  INTEGER,
+    decided_at   INTEGER NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('open', 'completed', 'failed', 'cancelled', 'missed')),
+    tries        INTEGER NOT NULL DEFAULT 0,
+    retry_at     INTEGER,
+    -- JSON.
+    error        TEXT,
+    -- No reference: a turn may outlive its run in the history.
+    run_id       TEXT,
+    ended_at     INTEGER,
+    CHECK ((first_due_at IS NULL) = (last_due_at IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX turns_open ON turns (sync) WHERE status = 'open';
+CREATE INDEX turns_by_sync ON turns (sync, id);
+CREATE TABLE run_logs (
+    run       INTEGER NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    lines     INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    -- 1: lines are still added to the head, which stays; 0: to the tail, of which the oldest go.
+    head_open INTEGER NOT NULL CHECK (head_open IN (0, 1)),
+    -- Between head and tail, to stay within the bounds.
+    left_out  INTEGER NOT NULL,
+    -- Never reached the store.
+    lost      INTEGER NOT NULL
+) STRICT;
+CREATE TABLE run_log_lines (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run     INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    level   TEXT NOT NULL CHECK (level IN ('error', 'warn', 'info', 'debug', 'trace')),
+    -- NULL: Longshore itself.
+    plugin  TEXT,
+    message TEXT NOT NULL,
+    head    INTEGER NOT NULL CHECK (head IN (0, 1))
+) STRICT;
+CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
+CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
+CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;
+CREATE TABLE alerts (
+    sync      TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    -- 0: it does not hold any more, and that is to be told.
+    firing    INTEGER NOT NULL CHECK (firing IN (0, 1)),
+    since     INTEGER NOT NULL,
+    told      INTEGER NOT NULL CHECK (told IN (0, 1)),
+    -- JSON, the orchestrator's own form: what is told.
+    message   TEXT NOT NULL,
+    PRIMARY KEY (sync, condition)
+) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ pub(crate) mod rejects;
 pub(crate) mod retries;
 pub(crate) mod runs;
 pub(crate) mod states;
+pub(crate) mod turns;
 
 use std::{
     collections::{BTreeMap, HashSet},

@@ -93,6 +93,16 @@ contract! { sqlite:
         the_ledger_drops_its_oldest_beyond_the_bound_and_says_so,
         old_rejects_are_removed_and_pending_ones_counted,
     }
+    turns {
+        a_recorded_turn_decides_its_due_times_and_the_next_process_finds_it,
+        a_sync_has_one_open_turn_at_most,
+        a_turn_stands_for_later_due_times_until_its_run_begins,
+        a_turn_that_is_put_off_keeps_when_and_why,
+        a_pause_needs_no_daemon_and_is_told_once,
+        a_daemon_that_lost_the_store_decides_nothing_more,
+        a_run_that_lost_its_sync_does_not_claim_a_turn,
+        of_old_turns_the_last_thousand_are_kept,
+    }
     retries {
         a_kept_row_comes_back_with_its_table,
         a_delivered_row_supersedes_the_older_rejects_of_its_identity_and_no_others,

@@ -53,6 +53,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             holder: context.holder(),
             cancel: context.cancel.clone(),
             announce: &announce,
+            turn: None,
             dry_run: Some(dry_run.clone()),
             trigger: Trigger::Command,
             // Nothing happens that is to be counted or remembered.

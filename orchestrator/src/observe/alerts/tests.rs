@@ -92,7 +92,7 @@ impl Scene {
 
     /// As after a restart: nothing is known but what is stored.
     fn alerter(&self) -> Alerter {
-        Alerter::new(Arc::clone(&self.store), self.secrets.clone(), self.metrics.clone()).unwrap()
+        Alerter::new(Arc::clone(&self.store), self.secrets.clone(), self.metrics.clone())
     }
 
     async fn end_with(&self, ended: &Ended, patience: Patience) {

@@ -5,14 +5,14 @@ use std::{fs, path::Path, sync::Arc};
 use longshore_core::{CursorValue, Error};
 use longshore_state::{
     AttemptOutcome, CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus,
-    StateStore as _, StoredAlert, Trigger, sqlite::SqliteStore,
+    StateStore as _, StoredAlert, Trigger, TurnEnd, TurnRetry, TurnStatus, sqlite::SqliteStore,
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
-use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later};
+use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later, turns};
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 16] = [
     "holds",
     "states",
     "runs",
@@ -27,6 +27,8 @@ const TABLES: [&str; 14] = [
     "reject_tables",
     "rejects",
     "reject_ledgers",
+    "scheduled_syncs",
+    "turns",
 ];
 
 /// A completed run, an interrupted one, and a state set by hand.
@@ -99,6 +101,49 @@ async fn write_everything(path: &Path) {
         at: NOW,
     };
     store.set_state(replacement).await.unwrap();
+    write_turns(&store).await;
+}
+
+/// A missed turn, one that is done, one that is to be tried again, and a pause.
+async fn write_turns(store: &SqliteStore) {
+    let daemon = turns::daemon(store, 1).await;
+    let every = Some("every 10s");
+    store.set_schedule(&daemon, SYNC, every, NOW).await.unwrap();
+    let missed = turns::turn(Some(turns::due(10, 20)), TurnStatus::Missed);
+    store.record_turn(&daemon, missed).await.unwrap();
+    for status in [TurnStatus::Completed, TurnStatus::Open] {
+        let asked = match status {
+            TurnStatus::Completed => None,
+            _ => Some(turns::due(30, 30)),
+        };
+        let id = store
+            .record_turn(&daemon, turns::turn(asked, TurnStatus::Open))
+            .await
+            .unwrap();
+        if status == TurnStatus::Completed {
+            let end = TurnEnd {
+                id,
+                status,
+                tries: 1,
+                error: None,
+                now: later(101),
+            };
+            store.end_turn(&daemon, end).await.unwrap();
+            continue;
+        }
+        let hold = contract::acquire_at(store, 1, later(60)).await;
+        store.link_turn(&hold, id, NEXT_RUN).await.unwrap();
+        let retry = TurnRetry {
+            id,
+            tries: 2,
+            retry_at: later(300),
+            error: Error::source("plugin_died", "It died").retryable(),
+        };
+        store.put_off_turn(&daemon, retry).await.unwrap();
+        store.release(&hold).await.unwrap();
+    }
+    store.release(&daemon).await.unwrap();
+    store.set_paused(SYNC, true).await.unwrap();
 }
 
 fn kept_reject() -> NewReject {
@@ -211,6 +256,21 @@ async fn a_file_of_version_4_is_read_and_gone_on_with() {
 #[tokio::test]
 async fn a_file_of_version_5_is_read_and_gone_on_with() {
     assert_its_retry(include_str!("../../golden/state-v5.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_6_is_read_and_gone_on_with() {
+    let dump = include_str!("../../golden/state-v6.sql");
+    assert_its_retry(dump).await;
+    let root = TempDir::new().unwrap();
+    let path = root.path().join("state.db");
+    Connection::open(&path).unwrap().execute_batch(dump).unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
+    let sync = store.list_scheduled().await.unwrap().remove(0);
+    assert_eq!((sync.paused, sync.decided_until), (true, Some(later(30))));
+    let open = sync.open.unwrap();
+    assert_eq!((open.tries, open.run_id.as_deref()), (2, Some(NEXT_RUN)));
+    assert!(open.error.unwrap().retryable);
 }
 
 #[tokio::test]

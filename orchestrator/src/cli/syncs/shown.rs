@@ -1,0 +1,132 @@
+//! Syncs in columns, as a daemon or the state shows them.
+
+use std::collections::BTreeMap;
+
+use longshore_core::Result;
+use longshore_state::{RunFilter, RunStatus, StateStore, UnixMicros};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{cli::output::Columns, moment::shown as at};
+
+/// Runs that are read to find the last one of each sync.
+const RUNS: u32 = 1_000;
+
+/// A sync as far as it is stored.
+#[derive(Serialize)]
+pub(super) struct StoredSync {
+    name: String,
+    paused: bool,
+    /// The schedule that a daemon last ran it by.
+    schedule: Option<String>,
+    /// A run was interrupted or put off, and the next daemon goes on with it.
+    waiting: bool,
+    last_run: Option<StoredRun>,
+}
+
+#[derive(Serialize)]
+struct StoredRun {
+    run_id: String,
+    status: RunStatus,
+    started_at: UnixMicros,
+    ended_at: Option<UnixMicros>,
+}
+
+/// Every sync that is stored: run, scheduled or paused at some time.
+pub(super) async fn stored(store: &dyn StateStore) -> Result<Vec<StoredSync>> {
+    let mut syncs = BTreeMap::new();
+    for known in store.list_scheduled().await? {
+        let sync = StoredSync {
+            name: known.sync.clone(),
+            paused: known.paused,
+            schedule: known.schedule,
+            waiting: known.open.is_some(),
+            last_run: None,
+        };
+        syncs.insert(known.sync, sync);
+    }
+    // Newest first: the first of each sync is its last.
+    for run in store.list_runs(&RunFilter::default(), RUNS).await? {
+        let sync = syncs.entry(run.sync.clone()).or_insert_with(|| StoredSync {
+            name: run.sync.clone(),
+            paused: false,
+            schedule: None,
+            waiting: false,
+            last_run: None,
+        });
+        sync.last_run.get_or_insert(StoredRun {
+            run_id: run.run_id,
+            status: run.status,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        });
+    }
+    Ok(syncs.into_values().collect())
+}
+
+pub(super) fn of_store(syncs: &[StoredSync]) -> String {
+    let mut columns = Columns::new(&["SYNC", "STATE", "SCHEDULE", "LAST RUN", "STARTED"]);
+    for sync in syncs {
+        let run = sync.last_run.as_ref();
+        columns.row(vec![
+            sync.name.clone(),
+            match (sync.paused, sync.waiting) {
+                (true, _) => "paused",
+                (false, true) => "to be gone on with",
+                (false, false) => "-",
+            }
+            .to_owned(),
+            sync.schedule.clone().unwrap_or_else(|| "-".to_owned()),
+            run.map_or_else(|| "-".to_owned(), |run| run.status.to_string()),
+            run.map_or_else(|| "-".to_owned(), |run| at(run.started_at)),
+        ]);
+    }
+    columns.render("no sync was run with this state yet")
+}
+
+/// What a daemon answers: [`crate::serve::handle::SyncView`] as JSON.
+pub(super) fn of_daemon(syncs: &Value) -> String {
+    let mut columns = Columns::new(&["SYNC", "STATE", "SCHEDULE", "NEXT RUN", "LAST RUN", "ENDED", ""]);
+    for sync in syncs.as_array().into_iter().flatten() {
+        let text = |pointer: &str| sync.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let moment = |pointer: &str| {
+            sync.pointer(pointer)
+                .and_then(Value::as_i64)
+                .map(|micros| at(UnixMicros(micros)))
+        };
+        let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let phase = or_none(text("/phase"));
+        let is_paused = sync["paused"].as_bool().unwrap_or(false);
+        columns.row(vec![
+            or_none(text("/name")),
+            match is_paused && phase != "paused" {
+                true => format!("{phase}, paused"),
+                false => phase,
+            },
+            or_none(text("/schedule/text")),
+            or_none(moment("/next_run_at")),
+            or_none(text("/last_run/status")),
+            or_none(moment("/last_run/ended_at")),
+            remark(sync),
+        ]);
+    }
+    columns.render("the configuration has no syncs")
+}
+
+/// What a person has to know of what runs or waits.
+fn remark(sync: &Value) -> String {
+    let activity = &sync["activity"];
+    if let Some(what) = activity["waits_for"].as_str() {
+        let error = activity["last_error"]["message"]
+            .as_str()
+            .map(|message| format!(" ({message})"));
+        return format!("waits for {what}{}", error.unwrap_or_default());
+    }
+    if let Some(run) = activity["run_id"].as_str() {
+        return format!("run {run}");
+    }
+    sync["last_run"]["error"]["message"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}

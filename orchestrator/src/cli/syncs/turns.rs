@@ -1,0 +1,91 @@
+//! `longshore syncs turns`
+
+use longshore_core::Error;
+use longshore_state::{DueTimes, Turn, TurnStatus, UnixMicros};
+use serde::Serialize;
+
+use crate::{
+    cli::{Context, output::Columns, runs::require_sync, state_location::StateArguments},
+    failure::Failure,
+    moment::shown as at,
+};
+
+/// A turn, with the times as people read them.
+#[derive(Serialize)]
+struct ShownTurn {
+    id: i64,
+    sync: String,
+    /// The first of the due times that it is for; `null`: somebody asked for it.
+    first_due_at: Option<String>,
+    /// The last of them.
+    last_due_at: Option<String>,
+    decided_at: String,
+    status: TurnStatus,
+    /// How often it was tried.
+    tries: u32,
+    retry_at: Option<String>,
+    run_id: Option<String>,
+    ended_at: Option<String>,
+    error: Option<Error>,
+}
+
+pub(super) async fn list(
+    sync: Option<&str>,
+    limit: u32,
+    state: &StateArguments,
+    context: &Context,
+) -> Result<(), Failure> {
+    let store = state.open(context).await?;
+    if let Some(sync) = sync
+        && !store.list_scheduled().await?.iter().any(|known| known.sync == sync)
+    {
+        require_sync(store.as_ref(), sync).await?;
+    }
+    let turns: Vec<ShownTurn> = store
+        .list_turns(sync, limit)
+        .await?
+        .into_iter()
+        .map(ShownTurn::from)
+        .collect();
+    Ok(context.output.data(&turns, |turns| in_words(turns))?)
+}
+
+fn in_words(turns: &[ShownTurn]) -> String {
+    let mut columns = Columns::new(&["SYNC", "DUE", "STATUS", "TRIES", "RUN", "ENDED", "ERROR"]);
+    for turn in turns {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        columns.row(vec![
+            turn.sync.clone(),
+            match (&turn.first_due_at, &turn.last_due_at) {
+                (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
+                (_, Some(last)) => last.clone(),
+                _ => "by request".to_owned(),
+            },
+            turn.status.as_str().to_owned(),
+            turn.tries.to_string(),
+            or_none(&turn.run_id),
+            or_none(&turn.ended_at),
+            turn.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
+        ]);
+    }
+    columns.render("no daemon has decided anything with this state yet")
+}
+
+impl From<Turn> for ShownTurn {
+    fn from(turn: Turn) -> Self {
+        let due = |end: fn(DueTimes) -> UnixMicros| turn.due.map(|due| at(end(due)));
+        Self {
+            first_due_at: due(|due| due.first),
+            last_due_at: due(|due| due.last),
+            id: turn.id,
+            sync: turn.sync,
+            decided_at: at(turn.decided_at),
+            status: turn.status,
+            tries: turn.tries,
+            retry_at: turn.retry_at.map(at),
+            run_id: turn.run_id,
+            ended_at: turn.ended_at.map(at),
+            error: turn.error,
+        }
+    }
+}

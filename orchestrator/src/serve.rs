@@ -1,0 +1,191 @@
+//! `longshore serve`: a daemon that runs syncs by their schedules.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `scheduler` | every decision, pure: what is due, what waits, what is tried again |
+//! | `daemon` | the loop that carries the decisions out |
+//! | `runner` | runs as tasks |
+//! | [`handle`] | what others in this process may ask of the daemon |
+//! | [`control`] | the same for other processes of the same user |
+//! | `watching` | metrics, health and alerts of the daemon |
+//! | `recovery` | what a daemon that died has left |
+//! | [`clock`] | what time it is |
+//!
+//! **Invariant: nothing starts that the store does not know of.** A turn is recorded before its run begins, so that after a crash every due time has exactly
+//! one turn or none has been decided yet.
+
+pub mod clock;
+pub mod control;
+mod daemon;
+pub mod handle;
+mod recovery;
+mod runner;
+mod scheduler;
+#[cfg(test)]
+mod tests;
+mod watching;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use longshore_config::{Configuration, Secrets, Source};
+use longshore_core::{Error, Result};
+use longshore_state::{DAEMON, Holder, StateStore};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::hold::HeldSync,
+    failure::Failure,
+    observe::{Observation, alerts::Alerter},
+    plugin_host::PluginHost,
+};
+use clock::Clock;
+use control::ControlSocket;
+use daemon::{Daemon, Parts};
+use runner::Runner;
+use scheduler::{Planned, Scheduler};
+
+/// How long running syncs may go on after SIGTERM when nothing is said: with the seconds that an orderly end takes, well within the 90 s that systemd waits.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a daemon is to behave.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Files and directories of the configuration, for a reload.
+    pub paths: Vec<PathBuf>,
+    /// How long running syncs may go on once the daemon is to end.
+    pub drain_timeout: Duration,
+    /// What time it is for schedules.
+    pub clock: Clock,
+}
+
+/// What a daemon finds around it.
+pub struct Surroundings {
+    /// Starts plugins.
+    pub host: PluginHost,
+    /// Cursors, runs, turns.
+    pub store: Arc<dyn StateStore>,
+    /// What is never printed.
+    pub secrets: Secrets,
+    /// This process.
+    pub holder: Holder,
+    /// Watches runs; tells of them where somebody wants to be told.
+    pub observation: Observation,
+    /// Where metrics and health are answered; `None`: nowhere.
+    pub metrics_listener: Option<TcpListener>,
+    /// Cancelled when the daemon is to end: it drains.
+    pub cancel: CancellationToken,
+}
+
+/// Runs a daemon until it is told to end, and has.
+///
+/// # Errors
+/// - `daemon_running`: another daemon uses the store.
+/// - `run_lost`: this process was suspended, and another daemon has taken over; it ended its runs.
+/// - Those of the store when it can not be used at the start.
+pub async fn run(configuration: Configuration, options: Options, around: Surroundings) -> Result<(), Failure> {
+    let started = start(configuration, options, around).await?;
+    let ended = started.daemon.run().await;
+    // Nobody is answered or told any more.
+    drop((started.control, started.watchers));
+    ended
+}
+
+/// A daemon that has taken its first steps.
+struct Started {
+    daemon: Daemon,
+    /// The door for other processes; it has a handle, without which the daemon would have nobody to listen to.
+    control: ControlSocket,
+    /// What goes on beside the daemon; it ends with the value.
+    watchers: JoinSet<()>,
+    #[cfg(test)]
+    handle: handle::DaemonHandle,
+}
+
+async fn start(configuration: Configuration, options: Options, around: Surroundings) -> Result<Started> {
+    let Surroundings {
+        host,
+        store,
+        secrets,
+        holder,
+        observation,
+        metrics_listener,
+        cancel,
+    } = around;
+    let state_file = configuration.settings.state.sqlite_path().to_owned();
+    let held = hold_store(&store, holder.clone()).await?;
+    let door = control::Door::make(&state_file)?;
+    let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
+    let concurrent_runs = usize::from(configuration.settings.serve.concurrent_runs);
+    let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
+    let syncs = configuration.sources.len();
+    let drain_timeout = options.drain_timeout;
+    let parts = Parts {
+        scheduler,
+        configuration: Arc::new(configuration),
+        options,
+        secrets: secrets.clone(),
+        cancel,
+        held,
+    };
+    let metrics = observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
+    let runner = Runner::new(host, Arc::clone(&store), holder, observation);
+    let (daemon, handle) = Daemon::new(parts, runner, Arc::clone(&store)).await?;
+    let control = door.open(handle.clone(), secrets);
+    let mut watchers = JoinSet::new();
+    watchers.spawn(watching::tell_of_alerts(handle.clone(), alerter));
+    if let Some(listener) = metrics_listener {
+        watchers.spawn(watching::answer_machines(handle.clone(), metrics, listener));
+    }
+    tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
+    Ok(Started {
+        daemon,
+        control,
+        watchers,
+        #[cfg(test)]
+        handle,
+    })
+}
+
+/// One daemon a store: it holds the store as a run holds its sync.
+async fn hold_store(store: &Arc<dyn StateStore>, holder: Holder) -> Result<HeldSync> {
+    let held = HeldSync::acquire(Arc::clone(store), DAEMON, holder).await;
+    match held {
+        Err(error) if error.code == "sync_held" => Err(match store.current_hold(DAEMON).await? {
+            Some(current) => Error::config(
+                "daemon_running",
+                format!(
+                    "Another daemon uses this state: process {} on {} since {}",
+                    current.holder.pid,
+                    current.holder.host,
+                    crate::moment::shown(current.since)
+                ),
+            )
+            .with_remedy(
+                "End that one first, or give this one a state of its own with `kind: settings`, `state: sqlite:PATH`.",
+            ),
+            None => Error::config(
+                "daemon_running",
+                "Another daemon was using this state, and has just ended",
+            )
+            .with_remedy("Start this one again."),
+        }),
+        held => held,
+    }
+}
+
+/// What the scheduler has to know of a configuration.
+fn plan(configuration: &Configuration) -> Vec<Planned> {
+    let planned = |source: &Source| Planned {
+        name: source.spec.name.clone(),
+        destinations: source.spec.destinations.clone(),
+        schedule: source
+            .spec
+            .schedule
+            .as_ref()
+            .map(|schedule| (schedule.schedule().clone(), schedule.catch_up())),
+    };
+    configuration.sources.iter().map(planned).collect()
+}

@@ -1,0 +1,10 @@
+//! `longshore serve`: real daemons, killed, drained, reloaded and asked.
+
+mod accelerated;
+mod commands;
+mod ending;
+mod failing;
+mod reloading;
+mod scene;
+mod starting;
+mod watching;
