@@ -28,6 +28,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
 use longshore_state::{DAEMON, Holder, StateStore};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{engine::hold::HeldSync, failure::Failure, plugin_host::PluginHost};
@@ -96,6 +97,8 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         cancel,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
+    let hangup = signal(SignalKind::hangup())
+        .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
     let held = hold_store(&store, holder.clone()).await?;
     let door = control::Door::make(&state_file)?;
     let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
@@ -110,6 +113,7 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         secrets: secrets.clone(),
         cancel,
         held,
+        hangup,
     };
     let (daemon, handle) = Daemon::new(parts, host, Arc::clone(&store), holder).await?;
     let control = door.open(handle.clone(), secrets);
