@@ -30,7 +30,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
 use longshore_state::{DAEMON, Holder, StateStore};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -113,6 +117,8 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         cancel,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
+    let hangup = signal(SignalKind::hangup())
+        .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
     let held = hold_store(&store, holder.clone()).await?;
     let door = control::Door::make(&state_file)?;
     let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
@@ -127,6 +133,7 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         secrets: secrets.clone(),
         cancel,
         held,
+        hangup,
     };
     let metrics = observation.metrics.clone();
     metrics.know_stored_cursors(store.as_ref()).await?;

@@ -86,6 +86,10 @@ impl Runner {
         running
     }
 
+    pub(super) fn host(&self) -> Arc<PluginHost> {
+        Arc::clone(&self.host)
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.tasks.is_empty()
     }

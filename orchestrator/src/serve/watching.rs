@@ -66,7 +66,8 @@ async fn listen(handle: DaemonHandle, ends: mpsc::Sender<Box<RunEnded>>) {
     drop(handle);
     loop {
         match events.recv().await {
-            Ok(Event::RunEnded(run)) => {
+            // What becomes of rejects by request says nothing of the sync.
+            Ok(Event::RunEnded(run)) if run.kind == "sync" => {
                 if let Err(error) = ends.try_send(run) {
                     tracing::warn!(%error, "alerts can not keep up with the ends of runs");
                 }
