@@ -1,11 +1,11 @@
 //! What a daemon shows of itself: metrics, health, logs of runs that go on at once, alerts.
 
-use longshore_tests::{Context, PATIENCE, Result, eventually, http};
+use longshore_tests::{Context, PATIENCE, Result, RunningLongshore, eventually, http};
 use rustix::process::Signal;
 use tokio::net::TcpListener;
 
 use super::scene::{Daemons, Sync};
-use crate::alerts::Webhook;
+use crate::{alerts::Webhook, scene::Scene};
 
 /// An address that was free a moment ago.
 async fn free_address() -> Result<String> {
@@ -145,5 +145,51 @@ async fn a_daemon_tells_a_webhook_once_of_a_sync_that_fails_and_once_of_its_reco
         !finished.stderr.contains("canary-hook"),
         "the address is a secret\n{finished}"
     );
+    Ok(())
+}
+
+/// The value of a series, once it is scraped.
+async fn series(address: &str, name: &str) -> Result<f64> {
+    eventually(name, PATIENCE, async || {
+        let (_, text) = get(address, "/metrics").await.ok()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value?.parse().ok()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_lag_of_a_table_is_known_after_a_run_and_after_a_restart() -> Result<()> {
+    let scene = Scene::open(20, 100).await?;
+    let address = free_address().await?;
+    let serve = async || -> Result<RunningLongshore> {
+        let daemon = scene
+            .longshore
+            .start(["serve", "events.yml", "--metrics-listen", &address])?;
+        eventually("the daemon answers", PATIENCE, async || {
+            daemon.said("serving").then_some(())
+        })
+        .await?;
+        Ok(daemon)
+    };
+    let labels = r#"{sync="events",table="events"}"#;
+    let lag_and_cursor = async || -> Result<(f64, f64)> {
+        let cursor = series(&address, &format!("longshore_cursor_timestamp_seconds{labels}")).await?;
+        let lag = series(&address, &format!("longshore_lag_seconds{labels}")).await?;
+        let now = chrono::Utc::now().timestamp_micros() as f64 / 1e6;
+        // The database's clock is this machine's.
+        assert!((now - cursor - lag).abs() < 10.0, "{lag} s behind {now}, at {cursor}");
+        Ok((lag, cursor))
+    };
+    let daemon = serve().await?;
+    scene.longshore.json(["syncs", "run", "events"]).await?;
+    let (_, cursor) = lag_and_cursor().await?;
+    daemon.signal(Signal::TERM)?;
+    daemon.finish().await?.succeeded()?;
+
+    let daemon = serve().await?;
+    assert_eq!(lag_and_cursor().await?.1, cursor, "from the state, without a run");
+    daemon.signal(Signal::TERM)?;
+    daemon.finish().await?.succeeded()?;
     Ok(())
 }
