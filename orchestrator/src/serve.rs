@@ -7,6 +7,7 @@
 //! | `runner` | runs as tasks |
 //! | [`handle`] | what others in this process may ask of the daemon |
 //! | [`control`] | the same for other processes of the same user |
+//! | `watching` | metrics, health and alerts of the daemon |
 //! | `recovery` | what a daemon that died has left |
 //! | [`clock`] | what time it is |
 //!
@@ -22,15 +23,26 @@ mod runner;
 mod scheduler;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
 use longshore_state::{DAEMON, Holder, StateStore};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::hold::HeldSync, failure::Failure, observe::Observation, plugin_host::PluginHost};
+use crate::{
+    engine::hold::HeldSync,
+    failure::Failure,
+    observe::{Observation, alerts::Alerter},
+    plugin_host::PluginHost,
+};
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
@@ -61,10 +73,12 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// This process.
     pub holder: Holder,
+    /// Watches runs; tells of them where somebody wants to be told.
+    pub observation: Observation,
+    /// Where metrics and health are answered; `None`: nowhere.
+    pub metrics_listener: Option<TcpListener>,
     /// Cancelled when the daemon is to end: it drains.
     pub cancel: CancellationToken,
-    /// Watches runs.
-    pub observation: Observation,
 }
 
 /// Runs a daemon until it is told to end, and has.
@@ -76,8 +90,8 @@ pub struct Surroundings {
 pub async fn run(configuration: Configuration, options: Options, around: Surroundings) -> Result<(), Failure> {
     let started = start(configuration, options, around).await?;
     let ended = started.daemon.run().await;
-    // Nobody is answered any more.
-    drop(started.control);
+    // Nobody is answered or told any more.
+    drop((started.control, started.watchers));
     ended
 }
 
@@ -86,6 +100,8 @@ struct Started {
     daemon: Daemon,
     /// The door for other processes; it has a handle, without which the daemon would have nobody to listen to.
     control: ControlSocket,
+    /// What goes on beside the daemon; it ends with the value.
+    watchers: JoinSet<()>,
     #[cfg(test)]
     handle: handle::DaemonHandle,
 }
@@ -96,10 +112,13 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         store,
         secrets,
         holder,
-        cancel,
         observation,
+        metrics_listener,
+        cancel,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
+    let hangup = signal(SignalKind::hangup())
+        .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
     let held = hold_store(&store, holder.clone()).await?;
     let door = control::Door::make(&state_file)?;
     let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
@@ -107,7 +126,6 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
     let syncs = configuration.sources.len();
     let drain_timeout = options.drain_timeout;
-    let runner = Runner::new(host, Arc::clone(&store), holder, observation);
     let parts = Parts {
         scheduler,
         configuration: Arc::new(configuration),
@@ -115,13 +133,24 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         secrets: secrets.clone(),
         cancel,
         held,
+        hangup,
     };
-    let (daemon, handle) = Daemon::new(parts, runner).await?;
+    let metrics = observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
+    let runner = Runner::new(host, Arc::clone(&store), holder, observation);
+    let (daemon, handle) = Daemon::new(parts, runner, Arc::clone(&store)).await?;
     let control = door.open(handle.clone(), secrets);
+    let mut watchers = JoinSet::new();
+    watchers.spawn(watching::tell_of_alerts(handle.clone(), alerter));
+    if let Some(listener) = metrics_listener {
+        watchers.spawn(watching::answer_machines(handle.clone(), metrics, listener));
+    }
     tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
     Ok(Started {
         daemon,
         control,
+        watchers,
         #[cfg(test)]
         handle,
     })

@@ -360,7 +360,7 @@ pub enum RetriedFate {
     /// It was delivered; these columns were left out of it. Rejects that stay take the row as it was sent.
     Redelivered(Vec<NewReject>),
     /// It was refused again as a whole.
-    RejectedAgain(NewReject),
+    RejectedAgain(Box<NewReject>),
     /// It was left out by a declared rule.
     Filtered,
 }

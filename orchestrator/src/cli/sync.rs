@@ -142,7 +142,7 @@ async fn alerter(
     }
     let metrics = context.observation.metrics.clone();
     metrics.know_stored_cursors(store.as_ref()).await?;
-    Alerter::new(Arc::clone(store), context.secrets.clone(), metrics).map(Some)
+    Ok(Some(Alerter::new(Arc::clone(store), context.secrets.clone(), metrics)))
 }
 
 /// What was said before a row was read, and need not be said again at the end.

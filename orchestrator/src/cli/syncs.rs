@@ -71,7 +71,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 async fn list(state: &StateArguments, context: &Context) -> Result<(), Failure> {
     let location = state.location(context)?;
     if let Some(daemon) = Client::connect(location.sqlite_path()).await? {
-        let syncs = daemon.ask_value(&Question::Syncs).await?;
+        let mut syncs = daemon.ask_value(&Question::Syncs).await?;
+        shown::make_readable(&mut syncs);
         return Ok(context.output.data(&syncs, shown::of_daemon)?);
     }
     let store = state.open(context).await?;
@@ -109,7 +110,9 @@ async fn set_paused(sync: &str, paused: bool, state: &StateArguments, context: &
             }
         }
     };
-    Ok(context.output.data(&answer, pause_in_words)?)
+    let mut shown = serde_json::json!(answer);
+    shown::make_readable(&mut shown);
+    Ok(context.output.data(&shown, |_| pause_in_words(&answer))?)
 }
 
 fn pause_in_words(answer: &PauseState) -> String {

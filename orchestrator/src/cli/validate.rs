@@ -4,26 +4,14 @@ use serde_json::json;
 
 use super::{ConfigurationFiles, Context};
 use crate::{
-    engine::session::Session,
+    engine::session,
     failure::{Exit, Failure},
 };
 
 pub(super) async fn run(files: &ConfigurationFiles, context: &Context) -> Result<Exit, Failure> {
     let configuration = context.load(files)?;
     let host = context.plugin_host()?;
-    let mut diagnostics = Vec::new();
-    for source in &configuration.sources {
-        match Session::open(&host, &configuration, source).await {
-            Ok(session) => session.close().await,
-            // Mistakes in the options of one source do not hide those of the next.
-            Err(Failure::Configuration(found)) => diagnostics.extend(found),
-            Err(failure) => return Err(failure),
-        }
-    }
-    if !diagnostics.is_empty() {
-        diagnostics.dedup();
-        return Err(Failure::Configuration(diagnostics));
-    }
+    session::validate(&host, &configuration).await?;
     let sources: Vec<&str> = configuration
         .sources
         .iter()

@@ -68,7 +68,7 @@ impl Engine<'_> {
         let watch = self.observation.watch(&source.spec.name, RunKind::Replay, self.trigger);
         let replaying = Box::pin(self.replay_watched(source, replay, &watch));
         let outcome = replaying.instrument(watch.span()).await;
-        watch.end(outcome.status()).await;
+        watch.end(Some(outcome.status())).await;
         outcome
     }
 

@@ -10,6 +10,33 @@ use crate::{
     plugin_host::{Plugin, PluginHost, PluginReference, Role},
 };
 
+/// Sources whose plugins are started together for a validation.
+const VALIDATED_AT_ONCE: usize = 4;
+
+/// Starts the plugins of every source and has them check their options, as each run does. Nothing is connected to.
+///
+/// # Errors
+/// Everything that is wrong with the configuration, or the first thing that is wrong elsewhere.
+pub async fn validate(host: &PluginHost, configuration: &Configuration) -> Result<(), Failure> {
+    let mut diagnostics = Vec::new();
+    for sources in configuration.sources.chunks(VALIDATED_AT_ONCE) {
+        let opening = sources.iter().map(|source| Session::open(host, configuration, source));
+        for opened in join_all(opening).await {
+            match opened {
+                Ok(session) => session.close().await,
+                // Mistakes in the options of one source do not hide those of the next.
+                Err(Failure::Configuration(found)) => diagnostics.extend(found),
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+    diagnostics.dedup();
+    match diagnostics.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Configuration(diagnostics)),
+    }
+}
+
 /// The plugins of one sync, ready to be used.
 pub struct Session {
     /// Where rows come from.

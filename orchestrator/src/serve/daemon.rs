@@ -5,7 +5,7 @@ mod reload;
 mod wishes;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use longshore_config::{Configuration, Secrets};
 use longshore_core::{Error, Result};
 use longshore_state::{NewTurn, StateStore, Trigger, TurnEnd, TurnRetry, TurnStatus};
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::Signal,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,13 +23,14 @@ use super::{
     Options,
     handle::{Answer, DaemonHandle, Desk, Event, Published, Readiness, RunEnded, RunOutcome},
     runner::{Runner, RunningTask, Work, ended},
-    scheduler::{Ended, Scheduler, Step, SyncState},
+    scheduler::{Ended, Scheduler, Step},
 };
 use crate::{
     engine::{hold::HeldSync, replay::Replay, report::RunReport, run::SyncOutcome},
     failure::Failure,
 };
 use publish::{Facts, Watched};
+use reload::Reloading;
 
 /// Between two looks at the counters of running syncs.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -48,6 +49,8 @@ pub(super) struct Parts {
     pub(super) secrets: Secrets,
     pub(super) cancel: CancellationToken,
     pub(super) held: HeldSync,
+    /// Asks for a reload; listened to from the start, because unheard it ends a process.
+    pub(super) hangup: Signal,
 }
 
 /// The daemon.
@@ -64,6 +67,10 @@ pub(super) struct Daemon {
     running: HashMap<String, RunningTask>,
     watched: HashMap<String, Watched>,
     replays: HashMap<String, WaitingReplay>,
+    reloading: Option<Reloading>,
+    hangup: Signal,
+    /// Syncs that wait for another process, which was said once.
+    held_elsewhere: HashSet<String>,
     /// Whoever asked for the replay that runs.
     replaying: HashMap<String, Answer<RunReport>>,
     facts: BTreeMap<String, Facts>,
@@ -98,6 +105,7 @@ enum Woken {
     Time,
     Progress,
     Hangup,
+    Checked(Box<Result<Configuration, Failure>>),
     Drain,
     Deadline,
     Lost,
@@ -108,8 +116,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn new(parts: Parts, runner: Runner) -> Result<(Self, DaemonHandle)> {
-        let store = runner.store();
+    pub(super) async fn new(parts: Parts, runner: Runner, store: Arc<dyn StateStore>) -> Result<(Self, DaemonHandle)> {
         let first = Published {
             syncs: Vec::new(),
             readiness: Readiness::Starting,
@@ -128,6 +135,9 @@ impl Daemon {
             running: HashMap::new(),
             watched: HashMap::new(),
             replays: HashMap::new(),
+            reloading: None,
+            hangup: parts.hangup,
+            held_elsewhere: HashSet::new(),
             replaying: HashMap::new(),
             facts: BTreeMap::new(),
             succeeded: HashMap::new(),
@@ -145,8 +155,6 @@ impl Daemon {
 
     /// Serves until it is told to end, and has.
     pub(super) async fn run(mut self) -> Result<(), Failure> {
-        let mut hangup = signal(SignalKind::hangup())
-            .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
         let mut progress = interval(PROGRESS_EVERY);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -164,12 +172,13 @@ impl Daemon {
                 Err(error) if error.code == "run_lost" => return self.lost().await,
                 Err(_) => STORE_PAUSE,
             };
-            match self.wait(pause, &mut hangup, &mut progress).await {
+            match self.wait(pause, &mut progress).await {
                 Woken::Wish(wish) => self.grant(wish).await,
                 Woken::Ended(sync, outcome) => self.run_ended(&sync, *outcome).await,
                 Woken::Time => {}
                 Woken::Progress => self.watch_progress(),
-                Woken::Hangup => self.reload_by_signal().await,
+                Woken::Hangup => self.reload(None),
+                Woken::Checked(checked) => self.reloaded(*checked).await,
                 Woken::Drain => self.drain(),
                 Woken::Deadline => self.deadline(),
                 Woken::Lost => return self.lost().await,
@@ -181,7 +190,7 @@ impl Daemon {
         Ok(())
     }
 
-    async fn wait(&mut self, pause: Duration, hangup: &mut Signal, progress: &mut tokio::time::Interval) -> Woken {
+    async fn wait(&mut self, pause: Duration, progress: &mut tokio::time::Interval) -> Woken {
         let deadline = match self.ending {
             Ending::No => None,
             Ending::Draining(deadline) | Ending::Stopping(deadline) => Some(deadline),
@@ -199,7 +208,8 @@ impl Daemon {
             () = at_deadline => Woken::Deadline,
             (sync, outcome) = self.runner.next_ended() => Woken::Ended(sync, Box::new(outcome)),
             Some(wish) = self.desk.wishes.recv() => Woken::Wish(wish),
-            Some(()) = hangup.recv() => Woken::Hangup,
+            Some(()) = self.hangup.recv() => Woken::Hangup,
+            checked = Self::checked(&mut self.reloading) => Woken::Checked(Box::new(checked)),
             _ = progress.tick(), if !self.running.is_empty() => Woken::Progress,
             () = sleep(pause) => Woken::Time,
         }
@@ -314,14 +324,14 @@ impl Daemon {
     }
 
     fn start(&mut self, sync: &str, work: Work) {
-        tracing::info!(sync, "starting");
+        tracing::debug!(sync, "starting");
         let configuration = Arc::clone(&self.configuration);
-        let due = self.scheduler.sync(sync).and_then(SyncState::due);
+        let due = self.scheduler.sync(sync).and_then(|sync| sync.due());
         let trigger = match (&work, due) {
             (Work::Turn(_), Some(due)) => Trigger::Schedule { due: due.last },
             (Work::Turn(_), None) | (Work::Replay(_), _) => Trigger::Request,
         };
-        let task = self.runner.start(configuration, sync, (work, trigger));
+        let task = self.runner.start(configuration, sync, work, trigger);
         self.running.insert(sync.to_owned(), task);
         self.watched.insert(sync.to_owned(), Watched::default());
     }
@@ -330,7 +340,9 @@ impl Daemon {
         self.watch_progress();
         self.running.remove(sync);
         self.watched.remove(sync);
-        if let Some(answer) = self.replaying.remove(sync) {
+        let answer = self.replaying.remove(sync);
+        let kind = if answer.is_some() { "replay" } else { "sync" };
+        if let Some(answer) = answer {
             // Whoever asked may have gone away.
             answer.send(replayed(&outcome)).ok();
         }
@@ -338,18 +350,20 @@ impl Daemon {
         let now = self.options.clock.now();
         let (tries, _) = self.scheduler.sync(sync).map_or((0, None), |sync| sync.tries());
         self.scheduler.ended(sync, how.clone(), now, crate::chance::number());
-        self.tell_end(sync, &how, outcome, tries);
+        self.tell_end((sync, kind), &how, outcome, tries);
         if let Err(error) = self.learn(sync).await {
             tracing::warn!(%error, sync, "the history of the sync can not be read at the moment");
         }
     }
 
-    fn tell_end(&mut self, sync: &str, how: &Ended, outcome: SyncOutcome, tries_before: u32) {
+    fn tell_end(&mut self, (sync, kind): (&str, &'static str), how: &Ended, outcome: SyncOutcome, tries_before: u32) {
         let draining = self.ending != Ending::No;
         let (verdict, error) = match how {
             // It waits for another process, and did not begin.
             Ended::HeldElsewhere(error) => {
-                tracing::info!(sync, %error, "waiting");
+                if self.held_elsewhere.insert(sync.to_owned()) {
+                    tracing::info!(sync, %error, "waiting for another process");
+                }
                 return;
             }
             Ended::Completed => (RunOutcome::Completed, None),
@@ -358,6 +372,7 @@ impl Daemon {
             Ended::Failed(error) if error.retryable => (RunOutcome::WillRetry, Some(error.clone())),
             Ended::Failed(error) => (RunOutcome::Failed, Some(error.clone())),
         };
+        self.held_elsewhere.remove(sync);
         let retry_at = self.scheduler.sync(sync).and_then(|sync| sync.will_retry_at());
         let run_id = outcome.report.as_ref().map(|report| report.run_id.clone());
         match &error {
@@ -374,6 +389,7 @@ impl Daemon {
             ),
         }
         let succeeded = match verdict {
+            _ if kind == "replay" => None,
             RunOutcome::Completed => Some(true),
             RunOutcome::Failed | RunOutcome::WillRetry => Some(false),
             RunOutcome::Cancelled | RunOutcome::Interrupted => None,
@@ -384,6 +400,7 @@ impl Daemon {
         }
         self.tell(Event::RunEnded(Box::new(RunEnded {
             sync: sync.to_owned(),
+            kind,
             outcome: verdict,
             report: outcome.report,
             error,
@@ -400,6 +417,7 @@ impl Daemon {
         self.ending = Ending::Draining(Instant::now() + self.options.drain_timeout);
         self.set_readiness(Readiness::Draining);
         self.refuse_replays(wishes::draining);
+        self.stop_reloading();
     }
 
     fn deadline(&mut self) {

@@ -9,11 +9,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use longshore_config::{Loader, Secrets};
 use longshore_state::{Holder, StateStore, sqlite::SqliteStore};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, Surroundings, clock::Clock, control::ControlSocket, handle::DaemonHandle, start};
-use crate::{failure::Failure, plugin_host::PluginHost};
+use crate::{failure::Failure, observe::Observation, plugin_host::PluginHost};
 
 /// Bound of every wait.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,6 +25,7 @@ struct Serving {
     cancel: CancellationToken,
     daemon: JoinHandle<Result<(), Failure>>,
     _control: ControlSocket,
+    _watchers: JoinSet<()>,
 }
 
 impl Serving {
@@ -47,6 +48,8 @@ impl Serving {
             store: Arc::new(store),
             secrets,
             holder: Holder::current("test"),
+            observation: Observation::default(),
+            metrics_listener: None,
             cancel: cancel.clone(),
             observation: crate::observe::Observation::default(),
         };
@@ -62,6 +65,7 @@ impl Serving {
             cancel,
             daemon: tokio::spawn(started.daemon.run()),
             _control: started.control,
+            _watchers: started.watchers,
         }
     }
 

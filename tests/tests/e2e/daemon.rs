@@ -7,3 +7,4 @@ mod failing;
 mod reloading;
 mod scene;
 mod starting;
+mod watching;

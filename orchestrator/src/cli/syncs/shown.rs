@@ -28,8 +28,8 @@ pub(super) struct StoredSync {
 struct StoredRun {
     run_id: String,
     status: RunStatus,
-    started_at: UnixMicros,
-    ended_at: Option<UnixMicros>,
+    started_at: String,
+    ended_at: Option<String>,
 }
 
 /// Every sync that is stored: run, scheduled or paused at some time.
@@ -57,8 +57,8 @@ pub(super) async fn stored(store: &dyn StateStore) -> Result<Vec<StoredSync>> {
         sync.last_run.get_or_insert(StoredRun {
             run_id: run.run_id,
             status: run.status,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
+            started_at: at(run.started_at),
+            ended_at: run.ended_at.map(at),
         });
     }
     Ok(syncs.into_values().collect())
@@ -78,10 +78,26 @@ pub(super) fn of_store(syncs: &[StoredSync]) -> String {
             .to_owned(),
             sync.schedule.clone().unwrap_or_else(|| "-".to_owned()),
             run.map_or_else(|| "-".to_owned(), |run| run.status.to_string()),
-            run.map_or_else(|| "-".to_owned(), |run| at(run.started_at)),
+            run.map_or_else(|| "-".to_owned(), |run| run.started_at.clone()),
         ]);
     }
     columns.render("no sync was run with this state yet")
+}
+
+/// Turns the instants of a daemon's answer into what every command prints. A daemon counts microseconds since 1970, under names that end in `_at`, and `since`.
+pub(super) fn make_readable(answer: &mut Value) {
+    match answer {
+        Value::Array(items) => items.iter_mut().for_each(make_readable),
+        Value::Object(entries) => {
+            for (name, value) in entries {
+                match value.as_i64().filter(|_| name.ends_with("_at") || name == "since") {
+                    Some(micros) => *value = at(UnixMicros(micros)).into(),
+                    None => make_readable(value),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What a daemon answers: [`crate::serve::handle::SyncView`] as JSON.
@@ -89,11 +105,6 @@ pub(super) fn of_daemon(syncs: &Value) -> String {
     let mut columns = Columns::new(&["SYNC", "STATE", "SCHEDULE", "NEXT RUN", "LAST RUN", "ENDED", ""]);
     for sync in syncs.as_array().into_iter().flatten() {
         let text = |pointer: &str| sync.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let moment = |pointer: &str| {
-            sync.pointer(pointer)
-                .and_then(Value::as_i64)
-                .map(|micros| at(UnixMicros(micros)))
-        };
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let phase = or_none(text("/phase"));
         let is_paused = sync["paused"].as_bool().unwrap_or(false);
@@ -104,9 +115,9 @@ pub(super) fn of_daemon(syncs: &Value) -> String {
                 false => phase,
             },
             or_none(text("/schedule/text")),
-            or_none(moment("/next_run_at")),
+            or_none(text("/next_run_at")),
             or_none(text("/last_run/status")),
-            or_none(moment("/last_run/ended_at")),
+            or_none(text("/last_run/ended_at")),
             remark(sync),
         ]);
     }

@@ -265,7 +265,7 @@ impl<'a> Answers<'a> {
         let destination = (self.target.plugin.name.as_str(), self.target.identity_column.as_str());
         let named = |reject| new_reject(destination, reject, keep);
         let fate = match (counts.rejected, whole.into_iter().next()) {
-            (1, Some(whole)) => RetriedFate::RejectedAgain(named(whole)),
+            (1, Some(whole)) => RetriedFate::RejectedAgain(Box::new(named(whole))),
             (0, None) if counts.filtered == 1 => RetriedFate::Filtered,
             (0, None) => {
                 self.columns += columns.len() as u64;

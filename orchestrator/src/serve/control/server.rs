@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, Permissions},
     io,
-    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -34,6 +34,8 @@ pub(in crate::serve) struct Door {
 /// The open door. It closes when dropped.
 pub(in crate::serve) struct ControlSocket {
     address: Address,
+    /// Of the socket's file.
+    identity: Option<(u64, u64)>,
     serving: JoinHandle<()>,
 }
 
@@ -57,6 +59,7 @@ impl Door {
     pub(in crate::serve) fn open(self, handle: DaemonHandle, secrets: Secrets) -> ControlSocket {
         ControlSocket {
             serving: tokio::spawn(serve(self.listener, handle, secrets)),
+            identity: identity(&self.address.path),
             address: self.address,
         }
     }
@@ -65,9 +68,17 @@ impl Door {
 impl Drop for ControlSocket {
     fn drop(&mut self) {
         self.serving.abort();
-        // What stays is removed by the next daemon.
-        fs::remove_file(&self.address.path).ok();
+        // One that has taken over has a socket of its own there. What stays is removed by the next daemon.
+        if identity(&self.address.path) == self.identity {
+            fs::remove_file(&self.address.path).ok();
+        }
     }
+}
+
+/// What tells a file from every other one that has its name before or after it; `None`: there is none.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn listen(state_file: &Path) -> io::Result<(UnixListener, Address)> {

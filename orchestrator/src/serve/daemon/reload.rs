@@ -1,43 +1,105 @@
 //! Another configuration in place of the one before, whole or not at all.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use longshore_config::{Configuration, Diagnostic, Loader};
+use longshore_config::{Configuration, Loader, Secrets};
 use longshore_core::{Error, Result};
+use tokio::task::JoinHandle;
 
-use super::Daemon;
-use crate::serve::{handle::Event, plan};
+use super::{Daemon, Ending, wishes::draining};
+use crate::{
+    engine::session,
+    failure::Failure,
+    plugin_host::PluginHost,
+    serve::{
+        handle::{Answer, Event},
+        plan,
+    },
+};
+
+/// A configuration that is being checked. Starting the plugins for it takes a while, in which the daemon goes on.
+pub(super) struct Reloading {
+    checking: JoinHandle<Result<Configuration, Failure>>,
+    /// Whoever asked for it, apart from signals.
+    answers: Vec<Answer<()>>,
+    /// Somebody asked once more: the files may have changed since they were read.
+    again: Vec<Option<Answer<()>>>,
+}
 
 impl Daemon {
-    pub(super) async fn reload_by_signal(&mut self) {
-        if let Err(error) = self.reload().await {
-            tracing::error!(%error, code = error.code, remedy = error.remedy, "the configuration stays as it was");
+    /// Begins to load the configuration again; `None`: by a signal.
+    pub(super) fn reload(&mut self, answer: Option<Answer<()>>) {
+        if self.ending != Ending::No {
+            if let Some(answer) = answer {
+                answer.send(Err(draining())).ok();
+            }
+            return;
+        }
+        if let Some(reloading) = &mut self.reloading {
+            reloading.again.push(answer);
+            return;
+        }
+        let check = check(self.runner.host(), self.options.paths.clone(), self.secrets.clone());
+        self.reloading = Some(Reloading {
+            checking: tokio::spawn(check),
+            answers: answer.into_iter().collect(),
+            again: Vec::new(),
+        });
+    }
+
+    /// The configuration that was checked; never ready while none is.
+    pub(super) async fn checked(reloading: &mut Option<Reloading>) -> Result<Configuration, Failure> {
+        let Some(Reloading { checking, .. }) = reloading else {
+            return std::future::pending().await;
+        };
+        checking.await.unwrap_or_else(|error| {
+            Err(
+                Error::internal("reload_panicked", "The check of the configuration panicked")
+                    .with_cause(&error)
+                    .into(),
+            )
+        })
+    }
+
+    /// Takes a configuration that is right; of one that is not, says why, and everything stays as it was.
+    pub(super) async fn reloaded(&mut self, checked: Result<Configuration, Failure>) {
+        let Some(Reloading { answers, again, .. }) = self.reloading.take() else {
+            return;
+        };
+        let outcome = match checked {
+            Ok(configuration) => self.replace(configuration).await,
+            Err(failure) => Err(failure),
+        };
+        let answer = outcome.map_err(|failure| self.refused(&failure));
+        for waiting in answers {
+            waiting.send(answer.clone()).ok();
+        }
+        again.into_iter().for_each(|answer| self.reload(answer));
+    }
+
+    /// Nothing is reloaded any more.
+    pub(super) fn stop_reloading(&mut self) {
+        let Some(Reloading {
+            checking,
+            answers,
+            again,
+        }) = self.reloading.take()
+        else {
+            return;
+        };
+        checking.abort();
+        for answer in answers.into_iter().chain(again.into_iter().flatten()) {
+            answer.send(Err(draining())).ok();
         }
     }
 
-    /// Loads the configuration again. Whatever is wrong with it, everything stays as it was.
-    pub(super) async fn reload(&mut self) -> Result<()> {
-        let configuration = match self.load() {
-            Ok(configuration) => configuration,
-            Err(diagnostics) => {
-                let diagnostics: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
-                for diagnostic in &diagnostics {
-                    tracing::error!("{diagnostic}");
-                }
-                let count = diagnostics.len();
-                self.tell(Event::ReloadRefused { diagnostics });
-                return Err(refused(&format!(
-                    "The configuration has {count} errors and was refused"
-                )));
-            }
-        };
+    async fn replace(&mut self, configuration: Configuration) -> Result<(), Failure> {
         let (before, after) = (&self.configuration.settings.state, &configuration.settings.state);
         if before != after {
             let message = format!("The state of a daemon that runs can not be moved from {before} to {after}");
-            self.tell(Event::ReloadRefused {
-                diagnostics: vec![message.clone()],
-            });
-            return Err(refused(&message).with_remedy("Restart it, or set `state` back."));
+            return Err(Error::config("state_moves", message)
+                .with_remedy("Restart it, or set `state` back.")
+                .into());
         }
         let stored = self.store.list_scheduled().await?;
         let concurrent_runs = usize::from(configuration.settings.serve.concurrent_runs);
@@ -51,17 +113,39 @@ impl Daemon {
         Ok(())
     }
 
-    fn load(&self) -> Result<Configuration, Vec<Diagnostic>> {
-        let loader = Loader::new().with_secrets(self.secrets.clone());
-        let configuration = loader.load(&self.options.paths).map_err(|error| error.diagnostics)?;
-        for warning in &configuration.warnings {
-            tracing::warn!("{warning}");
+    /// Says what is wrong, in the log at each place and in one sentence to whoever asked.
+    fn refused(&self, failure: &Failure) -> Error {
+        let diagnostics: Vec<String> = match failure {
+            Failure::Configuration(diagnostics) => diagnostics.iter().map(ToString::to_string).collect(),
+            failure => {
+                let error = failure.to_error();
+                vec![format!("{error} {}", error.remedy).trim_end().to_owned()]
+            }
+        };
+        for diagnostic in &diagnostics {
+            tracing::error!("{diagnostic}");
         }
-        Ok(configuration)
+        tracing::error!(errors = diagnostics.len(), "the configuration stays as it was");
+        let first = diagnostics
+            .first()
+            .and_then(|first| first.lines().next())
+            .unwrap_or_default();
+        let message = format!(
+            "The new configuration was refused, with {} errors: {first}",
+            diagnostics.len()
+        );
+        self.tell(Event::ReloadRefused { diagnostics });
+        Error::config("configuration_invalid", message)
+            .with_remedy("Nothing was changed. `longshore validate` shows every place; mend them and reload again.")
     }
 }
 
-fn refused(message: &str) -> Error {
-    Error::config("configuration_invalid", message)
-        .with_remedy("Nothing was changed. `longshore validate` shows every place; mend them and reload again.")
+/// What `longshore validate` does.
+async fn check(host: Arc<PluginHost>, paths: Vec<PathBuf>, secrets: Secrets) -> Result<Configuration, Failure> {
+    let configuration = Loader::new().with_secrets(secrets).load(&paths)?;
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+    session::validate(&host, &configuration).await?;
+    Ok(configuration)
 }

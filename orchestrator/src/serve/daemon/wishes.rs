@@ -18,10 +18,10 @@ impl Daemon {
             Wish::RunNow { sync, answer } => drop(answer.send(self.run_now(&sync).await)),
             Wish::Pause { sync, answer } => drop(answer.send(self.set_paused(&sync, true).await)),
             Wish::Resume { sync, answer } => drop(answer.send(self.set_paused(&sync, false).await)),
-            Wish::CancelSync { sync, answer } => drop(answer.send(self.cancel_sync(&sync).await)),
+            Wish::CancelSync { sync, answer } => drop(answer.send(self.cancel_sync(&sync))),
             Wish::CancelRun { run_id, answer } => drop(answer.send(self.cancel_run(&run_id))),
             Wish::Replay { sync, replay, answer } => self.replay(&sync, replay, answer),
-            Wish::Reload { answer } => drop(answer.send(self.reload().await)),
+            Wish::Reload { answer } => self.reload(Some(answer)),
         }
     }
 
@@ -48,12 +48,14 @@ impl Daemon {
             .run_now(name, now)
             .map_err(|busy| self.busy(name, busy))?;
         // So that the answer says whether it starts, and a wish that was answered is in the store.
-        self.settle().await?;
+        let settled = self.settle().await;
         let sync = self.scheduler.sync(name);
         let at_once = sync.is_some_and(|sync| sync.running().is_some());
-        let waits_for = match at_once {
-            true => None,
-            false => sync.and_then(|sync| self.waits_for(sync)),
+        let waits_for = match (at_once, settled) {
+            (true, _) => None,
+            (false, Ok(())) => sync.and_then(|sync| self.waits_for(sync)),
+            // The wish is known, and carried out when the store can be used again.
+            (false, Err(error)) => Some(format!("the state: {error}")),
         };
         Ok(Started {
             sync: name.to_owned(),
@@ -80,7 +82,7 @@ impl Daemon {
         })
     }
 
-    async fn cancel_sync(&mut self, name: &str) -> Result<Cancelled> {
+    fn cancel_sync(&mut self, name: &str) -> Result<Cancelled> {
         self.require(name)
             .or_else(|error| match self.running.contains_key(name) {
                 // It left the configuration and still runs.
@@ -104,7 +106,7 @@ impl Daemon {
                 if let Some(waiting) = self.replays.remove(name) {
                     waiting.answer.send(Err(cancelled_replay())).ok();
                 }
-                self.settle().await?;
+                // Recorded by the next step, which the loop takes before anything else.
                 Ok(cancelled)
             }
         }

@@ -73,6 +73,8 @@ pub enum Event {
 pub struct RunEnded {
     /// The sync.
     pub sync: String,
+    /// `sync` or `replay`.
+    pub kind: &'static str,
     /// What becomes of it now.
     pub outcome: RunOutcome,
     /// Its counts, when it came to begin; the same as `longshore sync --json` prints.
@@ -83,7 +85,7 @@ pub struct RunEnded {
     pub retry_at: Option<UnixMicros>,
     /// How often the daemon has tried this one, from 1.
     pub tries: u32,
-    /// Whether the try of this sync before this one ended well; `None`: there was none since the daemon started.
+    /// Whether the try of this sync before this one ended well; `None`: there was none since the daemon started. Replays do not count.
     pub previous_succeeded: Option<bool>,
 }
 

@@ -97,27 +97,24 @@ async fn what_is_unknown_or_idle_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_reload_replaces_the_configuration_or_says_what_is_wrong() {
+async fn a_reload_is_refused_whole_with_every_place_that_is_wrong() {
     let serving = Serving::start().await;
     let mut events = serving.handle.events();
-    serving.reconfigure(&["a", "b"]);
-    serving.handle.reload().await.unwrap();
-    let names =
-        |serving: &Serving| -> Vec<String> { serving.handle.syncs().into_iter().map(|sync| sync.name).collect() };
-    let mut handle = serving.handle.clone();
-    while names(&serving).len() < 2 {
-        handle.changed().await.unwrap();
+    // Two sources of one name; and a plugin that does not exist, which only a start of the plugins shows.
+    for (syncs, wrong) in [(["a", "a"], "two sources"), (["a", "b"], "missing")] {
+        serving.reconfigure(&syncs);
+        let refused = serving.handle.reload().await.unwrap_err();
+        assert_eq!(refused.code, "configuration_invalid");
+        let diagnostics = next(&mut events, |event| match event {
+            Event::ReloadRefused { diagnostics } => Some(diagnostics),
+            _ => None,
+        });
+        let first = diagnostics.await.remove(0);
+        assert!(first.contains("longshore.yml:") && first.contains(wrong), "{first}");
+        let names: Vec<String> = serving.handle.syncs().into_iter().map(|sync| sync.name).collect();
+        assert_eq!(names, ["a"]);
+        assert!(serving.handle.configuration().source("b").is_none());
     }
-    assert!(serving.handle.configuration().source("b").is_some());
-    serving.reconfigure(&["a", "a"]);
-    let refused = serving.handle.reload().await.unwrap_err();
-    assert_eq!(refused.code, "configuration_invalid");
-    let diagnostics = next(&mut events, |event| match event {
-        Event::ReloadRefused { diagnostics } => Some(diagnostics),
-        _ => None,
-    });
-    assert!(diagnostics.await[0].contains("longshore.yml:"), "with its place");
-    assert_eq!(names(&serving), ["a", "b"]);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn a_reload_adds_changes_and_removes_syncs_without_touching_runs() -> Resu
     says(&daemon, "the configuration was loaded anew").await?;
     let changed = daemons.sync("changed").await?;
     assert_eq!(changed["schedule"]["time_zone"], "Europe/Paris");
-    assert!(changed["next_run_at"].is_i64(), "{changed}");
+    assert!(changed["next_run_at"].is_string(), "{changed}");
     assert_eq!(daemons.sync("added").await?["phase"], "idle");
     let removed = daemons.sync("removed").await?;
     assert_eq!(
@@ -49,6 +49,22 @@ async fn a_configuration_with_an_error_is_refused_whole_and_everything_stays() -
     says(&daemon, "did you mean `Europe/Paris`?").await?;
     says(&daemon, "the configuration stays as it was").await?;
     assert_eq!(daemons.sync("first").await?, before);
+    assert!(daemons.sync("second").await?.is_null());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_only_a_plugin_can_tell_is_told_before_a_configuration_is_taken() -> Result<()> {
+    let daemons = Daemons::new(&[Sync::quick("first")])?;
+    let daemon = daemons.start(&[]).await?;
+    let wrong = Sync {
+        destination: "ack_dealy: 0",
+        ..Sync::quick("second")
+    };
+    daemons.configure(&[Sync::quick("first"), wrong])?;
+    daemon.signal(Signal::HUP)?;
+    says(&daemon, "did you mean `ack_delay`?").await?;
+    says(&daemon, "the configuration stays as it was").await?;
     assert!(daemons.sync("second").await?.is_null());
     Ok(())
 }

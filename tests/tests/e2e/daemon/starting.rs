@@ -1,6 +1,6 @@
 //! One daemon a store, and what it finds when it starts.
 
-use longshore_tests::Result;
+use longshore_tests::{PATIENCE, Result, eventually};
 use rustix::process::Signal;
 
 use super::scene::{Daemons, Sync};
@@ -33,6 +33,55 @@ async fn a_second_daemon_on_one_state_is_refused_and_says_who_is_there() -> Resu
 }
 
 #[tokio::test]
+async fn a_daemon_that_slept_through_its_lease_writes_nothing_more_and_ends() -> Result<()> {
+    let daemons = Daemons::new(&[Sync::slow("slow")])?;
+    let first = daemons.start(&[]).await?;
+    daemons.longshore.json(["syncs", "run", "slow"]).await?;
+    let begun = daemons.until_running("slow").await?;
+    first.signal(Signal::STOP)?;
+    // Its process lives, so that only the end of its lease lets another one in.
+    let second = eventually("the lease lapses", PATIENCE, async || {
+        let second = daemons.longshore.start(["serve"]).ok()?;
+        let decided = eventually("it serves or is refused", PATIENCE, async || {
+            (second.said("serving") || second.said("error[")).then_some(())
+        });
+        decided.await.ok()?;
+        second.said("serving").then_some(second)
+    })
+    .await?;
+    first.signal(Signal::CONT)?;
+    let ended = first.finish().await?;
+    assert_eq!(ended.code(), Some(1), "{ended}");
+    assert!(ended.stderr.contains("error[run_lost]"), "{ended}");
+    let running = daemons
+        .until("slow", "the second one goes on with its run", |sync| {
+            sync["activity"]["attempt"].as_u64() > Some(1)
+        })
+        .await?;
+    assert_eq!(running["activity"]["run_id"], begun["activity"]["run_id"]);
+    assert_eq!(daemons.turns("slow").await?.len(), 1);
+    drop(second);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_state_in_a_deep_directory_has_a_socket_as_well() -> Result<()> {
+    let daemons = Daemons::new(&[Sync::quick("quick")])?;
+    let deep = ["a-directory-with-a-long-name"; 6].join("/");
+    std::fs::create_dir_all(daemons.longshore.folder().join(&deep)).unwrap();
+    let text = std::fs::read_to_string(daemons.longshore.folder().join("longshore.yml")).unwrap();
+    let settings = format!("---\nkind: settings\nspec: {{ state: 'sqlite:{deep}/state.db' }}\n");
+    daemons.longshore.write("longshore.yml", &format!("{text}{settings}"))?;
+    let _daemon = daemons.start(&[]).await?;
+    let syncs = daemons
+        .longshore
+        .json(["syncs", "list", "--config", "longshore.yml"])
+        .await?;
+    assert_eq!(syncs[0]["phase"], "idle", "{syncs}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_configuration_with_an_error_is_refused_before_anything_runs() -> Result<()> {
     let daemons = Daemons::new(&[Sync::quick("quick").with_schedule("schedule: '0 25 * * *'")])?;
     let refused = daemons.run(&["serve"]).await?;
@@ -51,7 +100,7 @@ async fn a_sync_that_somebody_runs_by_hand_is_waited_for() -> Result<()> {
     let daemon = daemons.start(&[]).await?;
     let by_hand = daemons.longshore.start(["sync", "--no-progress"])?;
     by_hand.plugin("longshore-destination-discard").await?;
-    longshore_tests::eventually("it moves rows", longshore_tests::PATIENCE, async || {
+    eventually("it moves rows", PATIENCE, async || {
         let runs = daemons.longshore.json(["runs", "list"]).await.ok()?;
         (runs[0]["status"] == "running").then_some(())
     })

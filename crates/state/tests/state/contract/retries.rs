@@ -290,7 +290,7 @@ pub(crate) async fn what_became_of_rows_that_were_sent_again_is_stored_and_count
     };
     let rows = vec![
         (vec![ids[0]], RetriedFate::Filtered),
-        (vec![ids[1]], RetriedFate::RejectedAgain(again)),
+        (vec![ids[1]], RetriedFate::RejectedAgain(Box::new(again))),
         (vec![ids[2]], RetriedFate::Redelivered(vec![left_out.clone()])),
     ];
     store.settle_retry(&hold, settled(rows)).await.unwrap();
