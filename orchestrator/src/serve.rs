@@ -28,9 +28,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
 use longshore_state::{DAEMON, Holder, StateStore};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::hold::HeldSync, failure::Failure, observe::Observation, plugin_host::PluginHost};
+use crate::{api, engine::hold::HeldSync, failure::Failure, observe::Observation, plugin_host::PluginHost};
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
@@ -67,18 +68,47 @@ pub struct Surroundings {
     pub observation: Observation,
 }
 
-/// Runs a daemon until it is told to end, and has.
+/// Where HTTP is answered. The address is open already, so that a daemon that can not have it does not start.
+pub struct Http {
+    /// The address.
+    pub listener: TcpListener,
+    /// How to answer.
+    pub options: api::Options,
+}
+
+/// Runs a daemon until it is told to end, and has. It answers HTTP at `http`, if that is anywhere.
 ///
 /// # Errors
 /// - `daemon_running`: another daemon uses the store.
 /// - `run_lost`: this process was suspended, and another daemon has taken over; it ended its runs.
 /// - Those of the store when it can not be used at the start.
-pub async fn run(configuration: Configuration, options: Options, around: Surroundings) -> Result<(), Failure> {
+pub async fn run(
+    configuration: Configuration,
+    options: Options,
+    around: Surroundings,
+    http: Option<Http>,
+) -> Result<(), Failure> {
     let started = start(configuration, options, around).await?;
+    let answering = http.map(|http| answer_http(http, started.handle));
     let ended = started.daemon.run().await;
-    // Nobody is answered any more.
+    // Nobody is answered any more; until now, so that whoever watches sees the end.
     drop(started.control);
+    if let Some((end, answering)) = answering {
+        end.cancel();
+        answering.await.ok();
+    }
     ended
+}
+
+/// Answers HTTP until that is cancelled. Runs go on also when it fails.
+fn answer_http(http: Http, handle: handle::DaemonHandle) -> (CancellationToken, JoinHandle<()>) {
+    let end = http.options.end.clone();
+    let answering = tokio::spawn(async move {
+        if let Err(error) = api::serve(http.listener, handle, http.options).await {
+            tracing::error!(code = error.code, %error, causes = ?error.causes, "HTTP is not answered any more; runs go on");
+        }
+    });
+    (end, answering)
 }
 
 /// A daemon that has taken its first steps.
@@ -86,7 +116,6 @@ struct Started {
     daemon: Daemon,
     /// The door for other processes; it has a handle, without which the daemon would have nobody to listen to.
     control: ControlSocket,
-    #[cfg(test)]
     handle: handle::DaemonHandle,
 }
 
@@ -122,7 +151,6 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     Ok(Started {
         daemon,
         control,
-        #[cfg(test)]
         handle,
     })
 }

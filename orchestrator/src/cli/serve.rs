@@ -1,5 +1,7 @@
 //! `longshore serve`
 
+mod http;
+
 use clap::Args;
 use longshore_schedule::Span;
 
@@ -8,6 +10,7 @@ use crate::{
     failure::{Exit, Failure},
     serve::{self, DEFAULT_DRAIN_TIMEOUT, Options, Surroundings, clock::Clock},
 };
+use http::HttpArguments;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -16,6 +19,8 @@ pub(super) struct Arguments {
     /// How long running syncs may go on after SIGTERM or Ctrl-C before they are stopped in order; the next start goes on with them.
     #[arg(long, value_name = "TIME", default_value_t = Span::from_seconds(DEFAULT_DRAIN_TIMEOUT.as_secs() as u32))]
     drain_timeout: Span,
+    #[command(flatten)]
+    http: HttpArguments,
     /// For tests: a clock that runs FACTOR times as fast as the system's from INSTANT on, for schedules and nothing else.
     #[arg(long, hide = true, value_name = "FACTOR@INSTANT", env = "LONGSHORE_TEST_CLOCK")]
     test_clock: Option<Clock>,
@@ -40,6 +45,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         cancel: context.cancel.clone(),
         observation: context.observation.clone(),
     };
-    serve::run(configuration, options, around).await?;
+    let http = arguments.http.open(context).await?;
+    serve::run(configuration, options, around, http).await?;
     Ok(Exit::Done)
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
+mod api;
 mod bad_input;
 mod bad_values;
 mod clickhouse_front;
@@ -29,7 +30,9 @@ mod readme;
 mod report;
 mod scene;
 mod secrets;
+mod served;
 mod slow_destination;
 mod support;
 mod two_orchestrators;
+mod web_page;
 mod workspace_rules;

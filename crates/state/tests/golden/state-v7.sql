@@ -140,6 +140,33 @@ CREATE TABLE run_retries (
     uncertain   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run, table_name, destination)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE scheduled_syncs (
+    sync          TEXT NOT NULL PRIMARY KEY,
+    paused        INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    -- That decided_until belongs to, in the orchestrator's own words. NULL: it never had one.
+    schedule      TEXT,
+    -- Every due time up to here has a turn.
+    decided_until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE turns (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    sync         TEXT NOT NULL,
+    -- What it is for: the due times from the first to the last. NULL: somebody asked for it.
+    first_due_at INTEGER,
+    last_due_at  INTEGER,
+    decided_at   INTEGER NOT NULL,
+    status       TEXT NOT NULL CHECK (status IN ('open', 'completed', 'failed', 'cancelled', 'missed')),
+    tries        INTEGER NOT NULL DEFAULT 0,
+    retry_at     INTEGER,
+    -- JSON.
+    error        TEXT,
+    -- No reference: a turn may outlive its run in the history.
+    run_id       TEXT,
+    ended_at     INTEGER,
+    CHECK ((first_due_at IS NULL) = (last_due_at IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX turns_open ON turns (sync) WHERE status = 'open';
+CREATE INDEX turns_by_sync ON turns (sync, id);
 CREATE TABLE run_logs (
     run       INTEGER NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
     lines     INTEGER NOT NULL,
@@ -164,7 +191,8 @@ CREATE TABLE run_log_lines (
 CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
 CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
 CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;
-INSERT INTO holds VALUES ('shop', 1, '{"host":"host","boot_id":"boot","pid_namespace":"pid:[1]","pid":1,"process_started":100,"invocation_id":"invocation-1"}', 1795000000000000, 1795000030000000);
+INSERT INTO holds VALUES ('longshore serve', 1, NULL, NULL, NULL);
+INSERT INTO holds VALUES ('shop', 2, NULL, NULL, NULL);
 INSERT INTO states VALUES ('by hand', 't', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":-1},"source_state":"","fingerprints":"","fingerprints_overflowed":false}', 1795000000000000, NULL);
 INSERT INTO states VALUES ('shop', 'events', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":42},"source_state":"{\"xmin\":731}","fingerprints":"","fingerprints_overflowed":false}', 1795000005000000, '01930000-0000-7000-8000-000000000001');
 INSERT INTO runs VALUES (1, '01930000-0000-7000-8000-000000000001', 'shop', 'completed_with_rejects', 1, 1, 1, 1795000000000000, 1795000010000000, 'fingerprint', '{"host":"host","boot_id":"boot","pid_namespace":"pid:[1]","pid":1,"process_started":100,"invocation_id":"invocation-1"}', NULL, '{"tables":[]}', 0, 2, 0, NULL, 'sync', 0);
@@ -187,3 +215,7 @@ INSERT INTO reject_tables VALUES (1, x'7461626c65');
 INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
 INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'id = 2', 'ada', x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);
 INSERT INTO reject_ledgers VALUES ('shop', 2, 3);
+INSERT INTO scheduled_syncs VALUES ('shop', 1, 'every 10s', 1795000030000000);
+INSERT INTO turns VALUES (1, 'shop', 1795000010000000, 1795000020000000, 1795000100000000, 'missed', 0, NULL, NULL, NULL, 1795000100000000);
+INSERT INTO turns VALUES (2, 'shop', NULL, NULL, 1795000100000000, 'completed', 1, NULL, NULL, NULL, 1795000101000000);
+INSERT INTO turns VALUES (3, 'shop', 1795000030000000, 1795000030000000, 1795000100000000, 'open', 2, 1795000300000000, '{"code":"plugin_died","domain":"source","scope":"run","retryable":true,"message":"It died"}', '01930000-0000-7000-8000-000000000002', NULL);
