@@ -20,6 +20,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         post("/syncs/{sync}/pause", "pause_sync", "Start no more runs of a sync until it is resumed. A run that goes on is not touched.").by(syncs::pause),
         post("/syncs/{sync}/resume", "resume_sync", "End a pause.").by(syncs::resume),
         post("/syncs/{sync}/cancel", "cancel_sync", "End the current run of a sync in order, or take back one that waits.").by(syncs::cancel),
+        get("/syncs/{sync}/turns", "list_turns", "The latest times that a sync was to run, and what came of each, newest first.").by(syncs::turns),
         get("/runs", "list_runs", "Runs, newest first, page after page.").by(runs::list),
         get("/runs/{run}", "show_run", "One run with its attempts, tables and partitions; `last` means the latest.").by(runs::show),
         get("/runs/{run}/log", "show_run_log", "What was logged while a run went on.").by(runs::log),

@@ -42,6 +42,7 @@ const ASSETS: &[(&str, &str)] = &[
     ("parts/sparkline.js", include_str!("../../web/parts/sparkline.js")),
     ("parts/table.js", include_str!("../../web/parts/table.js")),
     ("parts/time.js", include_str!("../../web/parts/time.js")),
+    ("parts/turns.js", include_str!("../../web/parts/turns.js")),
     ("style.css", include_str!("../../web/style.css")),
 ];
 

@@ -3,7 +3,7 @@
 mod counts;
 
 use longshore_core::Result;
-use longshore_state::{Run, RunFilter, RunStatus};
+use longshore_state::{Run, RunFilter, RunStatus, UnixMicros};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +14,13 @@ use super::{
     state::known,
     syncs::{ShownActivity, ShownCancelled},
 };
-use crate::history::{
-    log::ShownLog,
-    run_called,
-    shown::{ShownDetails, ShownRun},
+use crate::{
+    history::{
+        log::ShownLog,
+        run_called,
+        shown::{ShownDetails, ShownRun},
+    },
+    moment,
 };
 
 pub(super) use counts::RunCounts;
@@ -33,6 +36,8 @@ pub(super) struct RunQuery {
     sync: Option<String>,
     /// With this status only.
     status: Option<RunStatus>,
+    /// Only those that began since: a date, an instant as in RFC 3339, or how long ago, such as 90m, 24h or 7d.
+    since: Option<String>,
     /// Older than this run: the `next` of the page before.
     before: Option<String>,
     /// At most so many; 20 when nothing is said, 200 at most.
@@ -76,14 +81,19 @@ pub(super) async fn list(call: Call<(), RunQuery>) -> Result<RunPage, Refusal> {
     if let Some(sync) = &query.sync {
         known(&service, sync).await?;
     }
+    let since = query
+        .since
+        .map(|text| moment::since(&text, UnixMicros::now()))
+        .transpose();
+    let since = since.map_err(Refusal::bad_request)?;
     if let Some(before) = &query.before {
         run_called(service.store.as_ref(), before).await?;
     }
     let filter = RunFilter {
         sync: query.sync,
         status: query.status,
+        since,
         before: query.before,
-        ..RunFilter::default()
     };
     // One more than asked for tells whether there is another page.
     let mut runs = service.store.list_runs(&filter, limit + 1).await?;

@@ -3,11 +3,12 @@
 use longshore_core::{CursorValue, Error, Result};
 use longshore_state::{RejectFilter, RejectStatus, RunFilter, RunKind, RunStatus, StoredState, UnixMicros};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Service, answer::Refusal, call::Call, freshness::age_seconds, moments::Moment};
+use super::{Service, answer::Refusal, call::Call, freshness::age_seconds, moments::Moment, state::known};
 use crate::{
     documents::ErrorDocument,
+    history::turns::ShownTurn,
     serve::handle::{Activity, LastRun, Phase, ScheduleView, SyncView, TableView},
 };
 
@@ -16,6 +17,9 @@ const HISTORY: usize = 20;
 
 /// Runs that are looked through for them: replays stand between.
 const HISTORY_SEARCHED: u32 = 60;
+
+const DEFAULT_TURNS: u32 = 20;
+const MOST_TURNS: u32 = 1_000;
 
 /// Every sync.
 #[derive(Serialize, JsonSchema)]
@@ -237,6 +241,29 @@ pub(super) async fn cancel(call: Call<String>) -> Result<ShownCancelled, Refusal
     Ok(ShownCancelled {
         sync: cancelled.sync,
         run_id: cancelled.run_id,
+    })
+}
+
+/// How many turns are wanted.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TurnQuery {
+    /// At most so many; 20 when nothing is said. The last thousand are kept.
+    limit: Option<u32>,
+}
+
+/// The latest times that a sync was to run.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TurnList {
+    turns: Vec<ShownTurn>,
+}
+
+pub(super) async fn turns(call: Call<String, TurnQuery>) -> Result<TurnList, Refusal> {
+    known(&call.service, &call.path).await?;
+    let limit = call.query.limit.unwrap_or(DEFAULT_TURNS).clamp(1, MOST_TURNS);
+    let turns = call.service.store.list_turns(Some(&call.path), limit).await?;
+    Ok(TurnList {
+        turns: turns.into_iter().map(ShownTurn::from).collect(),
     })
 }
 

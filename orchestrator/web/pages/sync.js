@@ -11,19 +11,22 @@ import { progress } from "../parts/progress.js";
 import { rejectsPart } from "../parts/rejects.js";
 import { runsTable } from "../parts/runs.js";
 import { sparkline } from "../parts/sparkline.js";
+import { turnsTable } from "../parts/turns.js";
 import { table } from "../parts/table.js";
 import { due, when } from "../parts/time.js";
 import { freshness, nextRun, schedule } from "./syncs.js";
 
 const PAGE = 15;
+/** As many as are read at a glance. */
+const TURNS = 5;
 
 export function syncView(name) {
   const rejects = rejectsPart({ sync: name });
   let pages = 1;
 
   async function load() {
-    const [sync, runs, ledger] = await Promise.all([get(path("syncs", name)), loadRuns(), rejects.load()]);
-    return { sync, ...runs, ledger };
+    const [sync, runs, { turns }, ledger] = await Promise.all([get(path("syncs", name)), loadRuns(), get(withQuery(path("syncs", name, "turns"), { limit: TURNS })), rejects.load()]);
+    return { sync, ...runs, turns, ledger };
   }
 
   async function loadRuns() {
@@ -61,7 +64,7 @@ export function syncView(name) {
   };
 }
 
-function render({ sync, runs, next, ledger }, context) {
+function render({ sync, runs, next, turns, ledger }, context) {
   const { now, operator, rejects } = context;
   const failed = sync.last_run?.status === "failed" ? sync.last_run.error : null;
   const error = sync.activity?.last_error ?? (sync.activity ? null : failed);
@@ -86,6 +89,7 @@ function render({ sync, runs, next, ledger }, context) {
       runsTable(runs, { now }),
       next === null ? null : h("p", {}, h("button", { type: "button", "data-action": "olderRuns", "data-key": "older-runs" }, "Show older runs")),
     ),
+    h("section", { "aria-labelledby": "turns-title", "data-key": "turns" }, h("h2", { id: "turns-title" }, "Due times"), turnsTable(turns, { now })),
     rejects.render(ledger, context),
   ];
 }

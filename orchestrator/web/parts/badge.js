@@ -15,6 +15,8 @@ const STATES = {
   failed: ["bad", "M4 4l8 8M12 4l-8 8"],
   cancelled: ["calm", "M4 4h8v8H4z"],
   interrupted: ["warn", "M3 8h3M10 8h3"],
+  open: ["busy", "M8 3v5l3 2"],
+  missed: ["warn", "M8 3v6M8 12v.5"],
   pending: ["warn", "M8 3v6M8 12v.5"],
   redelivered: ["good", "M3 8l3.5 3.5L13 5"],
   superseded: ["calm", "M3 11l5-5 5 5"],

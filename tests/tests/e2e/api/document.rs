@@ -131,6 +131,7 @@ async fn real_answers_have_the_documented_form() -> Result<()> {
         ("/session", "/session".to_owned()),
         ("/syncs", "/syncs".to_owned()),
         ("/syncs/{sync}", "/syncs/numbers".to_owned()),
+        ("/syncs/{sync}/turns", "/syncs/people/turns".to_owned()),
         ("/runs", "/runs".to_owned()),
         ("/runs/{run}", format!("/runs/{running}")),
         ("/runs/{run}", "/runs/last".to_owned()),

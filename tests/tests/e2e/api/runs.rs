@@ -25,6 +25,8 @@ async fn runs_are_read_page_after_page_and_by_what_they_are() -> Result<()> {
         before = format!("&before={next}");
     }
     assert_eq!(read, all, "each once, in order");
+    assert_eq!(ids(&served.get("/runs?since=1h").await?.good()), all);
+    assert_eq!(ids(&served.get("/runs?since=2999-01-01").await?.good()), [""; 0]);
     assert_eq!(ids(&served.get("/runs?sync=people").await?.good()), all[1..]);
     assert_eq!(ids(&served.get("/runs?status=running").await?.good()), all[..1]);
     assert_eq!(

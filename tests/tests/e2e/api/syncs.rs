@@ -113,6 +113,8 @@ async fn what_is_not_there_or_not_understood_is_said_so() -> Result<()> {
     for (path, status, code) in [
         ("/syncs/nobody", 404, "sync_unknown"),
         ("/runs/nothing", 404, "run_unknown"),
+        ("/runs?since=yesterday", 400, "moment_invalid"),
+        ("/syncs/nobody/turns", 404, "sync_unknown"),
         ("/runs?sync=nobody", 404, "sync_unknown"),
         ("/runs?before=nothing", 404, "run_unknown"),
         ("/runs?status=done", 400, "query_invalid"),
@@ -140,5 +142,22 @@ async fn what_is_not_there_or_not_understood_is_said_so() -> Result<()> {
             "{path}"
         );
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_what_came_of_it_is_told() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = quay.serve(&[]).await?;
+    assert_eq!(served.get("/syncs/people/turns").await?.good()["turns"], json!([]));
+    let run = served.run("people").await?;
+    served.run("people").await?;
+    let turns = served.get("/syncs/people/turns").await?.good();
+    let turns = turns["turns"].as_array().unwrap();
+    assert_eq!(turns.len(), 2);
+    assert_eq!(
+        (&turns[1]["status"], &turns[1]["run_id"], &turns[1]["first_due_at"]),
+        (&json!("completed"), &run["last_run"]["run_id"], &json!(null))
+    );
     Ok(())
 }
