@@ -1,7 +1,7 @@
 //! HTTP: the API under `/api/v1` and the page.
 //!
-//! One list of endpoints ([`endpoints`]) makes the routes, the OpenAPI document and what each asks of its caller, so that none of them can differ from
-//! another. A request passes the [`guard`] (which host and which page it is for), then [`access`] (who asks), then its endpoint. Every answer is cleared of
+//! One list of endpoints (`endpoints`) makes the routes, the OpenAPI document and what each asks of its caller, so that none of them can differ from
+//! another. A request passes the `guard` (which host and which page it is for), then [`access`] (who asks), then its endpoint. Every answer is cleared of
 //! secrets on its way out.
 
 pub mod access;
@@ -53,7 +53,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Options {
     /// Who may do what.
     pub access: Access,
-    /// Names beside those of this machine under which the API is reached without tokens; see [`guard`].
+    /// Names beside those of this machine under which the API is reached without tokens; `guard` says why.
     pub hosts: Vec<String>,
     /// What must not leave.
     pub secrets: Secrets,

@@ -22,7 +22,7 @@ export function turnsTable(turns, { now }) {
     columns: [
       { title: "Due", heading: true, cell: (turn) => due(turn, now) },
       { title: "Came to", cell: (turn) => [badge(turn.status), turn.error ? h("span", { class: "detail" }, h("code", {}, turn.error.code)) : null] },
-      { title: "Tries in vain", numeric: true, cell: (turn) => count(turn.tries) },
+      { title: "Tries", numeric: true, cell: (turn) => count(turn.tries) },
       { title: "Run", cell: (turn) => (turn.run_id ? h("a", { href: `/runs/${encodeURIComponent(turn.run_id)}`, "data-link": true }, "details", h("span", { class: "unseen" }, ` of the run of turn ${turn.id}`)) : h("span", { class: "faint" }, "none")) },
     ],
   });
