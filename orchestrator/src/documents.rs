@@ -21,16 +21,16 @@ pub(crate) struct ErrorDocument {
     /// What happened, in one sentence.
     message: String,
     /// What can be done about it; empty, or absent in stored errors, where there is nothing to say.
-    #[schemars(default)]
+    #[schemars(default, skip_serializing_if = "String::is_empty")]
     remedy: String,
     /// The table concerned.
-    #[schemars(default)]
+    #[schemars(default, skip_serializing_if = "String::is_empty")]
     table: String,
     /// JSON pointer into a plugin's specification.
-    #[schemars(default)]
+    #[schemars(default, skip_serializing_if = "String::is_empty")]
     field: String,
     /// The causes, outermost first.
-    #[schemars(default)]
+    #[schemars(default, skip_serializing_if = "Vec::is_empty")]
     causes: Vec<String>,
 }
 

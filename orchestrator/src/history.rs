@@ -2,6 +2,7 @@
 
 pub(crate) mod log;
 pub(crate) mod shown;
+pub(crate) mod turns;
 
 use std::collections::BTreeSet;
 

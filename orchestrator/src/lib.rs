@@ -2,6 +2,7 @@
 //!
 //! *Architecture invariant:* it depends on no plugin crate. It runs binaries, speaks the protocol of `proto/`, and never decodes a row.
 
+pub mod api;
 mod chance;
 pub mod cli;
 mod cursors;

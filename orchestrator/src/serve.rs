@@ -33,11 +33,12 @@ use longshore_state::{DAEMON, Holder, StateStore};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api,
     engine::hold::HeldSync,
     failure::Failure,
     observe::{Observation, alerts::Alerter},
@@ -81,18 +82,47 @@ pub struct Surroundings {
     pub cancel: CancellationToken,
 }
 
-/// Runs a daemon until it is told to end, and has.
+/// Where HTTP is answered. The address is open already, so that a daemon that can not have it does not start.
+pub struct Http {
+    /// The address.
+    pub listener: TcpListener,
+    /// How to answer.
+    pub options: api::Options,
+}
+
+/// Runs a daemon until it is told to end, and has. It answers HTTP at `http`, if that is anywhere.
 ///
 /// # Errors
 /// - `daemon_running`: another daemon uses the store.
 /// - `run_lost`: this process was suspended, and another daemon has taken over; it ended its runs.
 /// - Those of the store when it can not be used at the start.
-pub async fn run(configuration: Configuration, options: Options, around: Surroundings) -> Result<(), Failure> {
+pub async fn run(
+    configuration: Configuration,
+    options: Options,
+    around: Surroundings,
+    http: Option<Http>,
+) -> Result<(), Failure> {
     let started = start(configuration, options, around).await?;
+    let answering = http.map(|http| answer_http(http, started.handle));
     let ended = started.daemon.run().await;
-    // Nobody is answered or told any more.
+    // Nobody is answered or told any more; until now, so that whoever watches sees the end.
     drop((started.control, started.watchers));
+    if let Some((end, answering)) = answering {
+        end.cancel();
+        answering.await.ok();
+    }
     ended
+}
+
+/// Answers HTTP until that is cancelled. Runs go on also when it fails.
+fn answer_http(http: Http, handle: handle::DaemonHandle) -> (CancellationToken, JoinHandle<()>) {
+    let end = http.options.end.clone();
+    let answering = tokio::spawn(async move {
+        if let Err(error) = api::serve(http.listener, handle, http.options).await {
+            tracing::error!(code = error.code, %error, causes = ?error.causes, "HTTP is not answered any more; runs go on");
+        }
+    });
+    (end, answering)
 }
 
 /// A daemon that has taken its first steps.
@@ -102,7 +132,6 @@ struct Started {
     control: ControlSocket,
     /// What goes on beside the daemon; it ends with the value.
     watchers: JoinSet<()>,
-    #[cfg(test)]
     handle: handle::DaemonHandle,
 }
 
@@ -151,7 +180,6 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         daemon,
         control,
         watchers,
-        #[cfg(test)]
         handle,
     })
 }

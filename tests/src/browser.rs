@@ -184,6 +184,25 @@ impl Browser {
         .await
     }
 
+    /// Waits until the page says a text of its own accord, in its bar for that.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn is_told(&self, text: &str) -> Result<()> {
+        let what = format!("the page says `{text}`");
+        let heard = eventually(&what, PATIENCE, async || {
+            let said = self.text_of("[role=status]").await.ok()?;
+            said.contains(text).then_some(())
+        });
+        match heard.await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(Failure::new(format!(
+                "{failure}; it says `{}`",
+                self.text_of("[role=status]").await?
+            ))),
+        }
+    }
+
     async fn waits(&self, what: &str, right: impl AsyncFn(&str) -> bool) -> Result<()> {
         let seen = eventually(what, PATIENCE, async || {
             let seen = self.text_of("main").await.ok()?;
@@ -300,7 +319,9 @@ impl Browser {
         let address = |entry: &Value| {
             let message: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
             let message = &message["message"];
-            let sent = message["method"] == "Network.requestWillBeSent";
+            // The browser begins with a page of its own.
+            let own = message["params"]["documentURL"].as_str()?.starts_with("chrome");
+            let sent = message["method"] == "Network.requestWillBeSent" && !own;
             sent.then(|| message["params"]["request"]["url"].as_str().map(str::to_owned))?
         };
         Ok(entries.iter().filter_map(address).collect())

@@ -1,5 +1,7 @@
 //! `longshore serve`
 
+mod http;
+
 use clap::Args;
 use longshore_core::Error;
 use longshore_schedule::Span;
@@ -10,6 +12,7 @@ use crate::{
     failure::{Exit, Failure},
     serve::{self, DEFAULT_DRAIN_TIMEOUT, Options, Surroundings, clock::Clock},
 };
+use http::HttpArguments;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -21,6 +24,8 @@ pub(super) struct Arguments {
     /// Answer /metrics (for Prometheus), /healthz and /readyz at this address, without a token: best one that only this machine or a network of your own reaches.
     #[arg(long, value_name = "HOST:PORT")]
     metrics_listen: Option<String>,
+    #[command(flatten)]
+    http: HttpArguments,
     /// For tests: a clock that runs FACTOR times as fast as the system's from INSTANT on, for schedules and nothing else.
     #[arg(long, hide = true, value_name = "FACTOR@INSTANT", env = "LONGSHORE_TEST_CLOCK")]
     test_clock: Option<Clock>,
@@ -49,9 +54,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         observation: context.observation.clone(),
         metrics_listener,
         cancel: context.cancel.clone(),
-        observation: context.observation.clone(),
     };
-    serve::run(configuration, options, around).await?;
+    let http = arguments.http.open(context).await?;
+    serve::run(configuration, options, around, http).await?;
     Ok(Exit::Done)
 }
 

@@ -51,7 +51,6 @@ impl Serving {
             observation: Observation::default(),
             metrics_listener: None,
             cancel: cancel.clone(),
-            observation: crate::observe::Observation::default(),
         };
         // The state's location decides where the socket is.
         let mut loaded = loaded;
