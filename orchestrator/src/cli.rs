@@ -7,6 +7,7 @@ mod completions;
 mod confirmation;
 mod console;
 mod init;
+mod man;
 mod output;
 mod plugin;
 mod preview;
@@ -104,6 +105,8 @@ enum Command {
     Schema,
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
+    /// Write man pages: one for the program, and one for each command.
+    Man(man::Arguments),
 }
 
 /// Where the configuration is.
@@ -233,6 +236,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Plugin(arguments) => plugin::run(arguments, context).await,
         Command::Schema => schema::run(context),
         Command::Completions(arguments) => completions::run(&arguments, context),
+        Command::Man(arguments) => man::run(&arguments, context),
     }
 }
 

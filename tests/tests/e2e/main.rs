@@ -23,6 +23,7 @@ mod kill_matrix;
 mod ledger;
 mod lost_answers;
 mod memory;
+mod packaging;
 mod pages;
 mod preview;
 mod python_plugins;
