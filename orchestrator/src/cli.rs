@@ -4,6 +4,7 @@
 //! `output`, once.
 
 mod completions;
+mod confirmation;
 mod console;
 mod init;
 mod output;
@@ -28,11 +29,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore_config::{Configuration, Loader, Secrets, Source};
 use longshore_core::Error;
 use longshore_state::{Holder, StateStore};
+use longshore_telemetry::Target;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
 use crate::{
     failure::{Exit, Failure},
+    observe::{Observation, metrics::Metrics, telemetry::Telemetry},
     plugin_host::PluginHost,
 };
 use console::Console;
@@ -127,6 +130,9 @@ struct Context {
     console: Console,
     secrets: Secrets,
     invocation_id: String,
+    observation: Observation,
+    /// Where plugins push their spans.
+    spans_to: Option<Target>,
     /// Cancelled at the first Ctrl-C.
     cancel: CancellationToken,
 }
@@ -147,29 +153,43 @@ pub fn run() -> ExitCode {
     };
     let CommandLine { command, global } = command_line;
     let secrets = Secrets::new();
-    let console = Console::new(secrets.clone());
-    let level: LevelFilter = match (&global.log_level, &command) {
-        (Some(level), _) => level.parse().expect("clap accepts only names of levels"),
-        // A daemon's log is where people look for what it did.
-        (None, Command::Serve(_)) => LevelFilter::INFO,
-        (None, _) => LevelFilter::WARN,
-    };
-    console.log(level, global.log_format == LogFormat::Json);
-    let context = Context {
-        output: Output::new(global.json, secrets.clone()),
-        console,
-        secrets,
-        invocation_id: uuid::Uuid::now_v7().to_string(),
-        cancel: CancellationToken::new(),
-    };
+    let output = Output::new(global.json, secrets.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Error::internal("runtime", "The runtime can not be started")
                 .with_cause(&error)
                 .into();
-            return context.output.failure(&failure).into();
+            return output.failure(&failure).into();
         }
+    };
+    let (telemetry, unusable) = {
+        let _within = runtime.enter();
+        Telemetry::from_environment(&secrets, |name| std::env::var(name).ok())
+    };
+    let console = Console::new(secrets.clone());
+    let observation = Observation {
+        metrics: Metrics::new(telemetry.meter()),
+        ..Observation::default()
+    };
+    let level: LevelFilter = match (&global.log_level, &command) {
+        (Some(level), _) => level.parse().expect("clap accepts only names of levels"),
+        // A daemon's log is where people look for what it did.
+        (None, Command::Serve(_)) => LevelFilter::INFO,
+        (None, _) => LevelFilter::WARN,
+    };
+    console.log(level, global.log_format == LogFormat::Json, &observation, &telemetry);
+    for error in unusable {
+        tracing::warn!(%error, "traces or metrics are not pushed");
+    }
+    let context = Context {
+        output,
+        console,
+        secrets,
+        invocation_id: uuid::Uuid::now_v7().to_string(),
+        observation,
+        spans_to: telemetry.for_plugins().cloned(),
+        cancel: CancellationToken::new(),
     };
     let outcome = runtime.block_on(async {
         let signals = tokio::spawn(follow_signals(context.cancel.clone()));
@@ -188,6 +208,8 @@ pub fn run() -> ExitCode {
         signals.abort();
         outcome
     });
+    // The connection to the collector lives in the runtime.
+    telemetry.end();
     runtime.shutdown_background();
     match outcome {
         Ok(exit) => exit.into(),
@@ -249,11 +271,8 @@ impl Context {
         let guard = std::env::current_exe().map_err(|error| {
             Error::internal("own_program", "The path of this program can not be found").with_cause(&error)
         })?;
-        Ok(PluginHost::new(
-            self.secrets.clone(),
-            guard,
-            self.invocation_id.clone(),
-        )?)
+        let host = PluginHost::new(self.secrets.clone(), guard, self.invocation_id.clone())?;
+        Ok(host.pushing_spans(self.spans_to.as_ref()))
     }
 
     async fn store(&self, configuration: &Configuration) -> Result<Arc<dyn StateStore>, Failure> {

@@ -8,5 +8,6 @@ pub mod engine;
 pub mod failure;
 mod figures;
 pub mod moment;
+pub mod observe;
 pub mod plugin_host;
 pub mod serve;

@@ -16,10 +16,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use longshore_config::{Configured, Destination, PluginSpec, Registry, Secrets, Source, TlsFiles};
 use longshore_core::{Error, Result};
 use longshore_protocol::{PROTOCOL_VERSION, limits, status::from_status, v1};
-use tonic::transport::Channel;
+use longshore_telemetry::{Target, carry};
+use tonic::{
+    Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use locate::Location;
 pub use locate::bundled_plugins;
+pub(crate) use output::LOG_TARGET;
 use process::PluginProcess;
 use sockets::SocketDirectory;
 
@@ -123,6 +131,7 @@ pub struct PluginHost {
     secrets: Secrets,
     guard: PathBuf,
     invocation_id: String,
+    telemetry: Option<v1::Telemetry>,
 }
 
 impl PluginHost {
@@ -137,7 +146,19 @@ impl PluginHost {
             secrets,
             guard,
             invocation_id,
+            telemetry: None,
         })
+    }
+
+    /// Plugins are to push their spans there.
+    #[must_use]
+    pub fn pushing_spans(mut self, target: Option<&Target>) -> Self {
+        self.telemetry = target.map(|target| v1::Telemetry {
+            traces_endpoint: target.endpoint.clone(),
+            headers: target.headers.clone().into_iter().collect(),
+            timeout_ms: u64::try_from(target.timeout.as_millis()).unwrap_or(u64::MAX),
+        });
+        self
     }
 
     /// Starts a plugin or connects to it, waits until it answers, and checks that it fits.
@@ -167,6 +188,7 @@ impl PluginHost {
             process,
             description: v1::DescribeResponse::default(),
             invocation_id: self.invocation_id.clone(),
+            telemetry: self.telemetry.clone(),
         };
         plugin.description = plugin.ready().await?;
         plugin.check_description(&reference)?;
@@ -187,21 +209,40 @@ pub struct Plugin {
     channel: Channel,
     process: Option<Arc<PluginProcess>>,
     invocation_id: String,
+    telemetry: Option<v1::Telemetry>,
+}
+
+/// A channel whose calls carry the span that they are made in.
+pub type TracedChannel = InterceptedService<Channel, Carrying>;
+
+/// Writes the current span into the metadata of a call, where spans are pushed.
+#[derive(Clone, Copy, Debug)]
+pub struct Carrying {
+    on: bool,
+}
+
+impl Interceptor for Carrying {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        if self.on {
+            carry(&Span::current().context(), request.metadata_mut());
+        }
+        Ok(request)
+    }
 }
 
 impl Plugin {
     /// The `Source` service.
     #[must_use]
-    pub fn source(&self) -> v1::source_client::SourceClient<Channel> {
-        v1::source_client::SourceClient::new(self.channel.clone())
+    pub fn source(&self) -> v1::source_client::SourceClient<TracedChannel> {
+        v1::source_client::SourceClient::with_interceptor(self.channel.clone(), self.carrying())
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_MESSAGE_BYTES)
     }
 
     /// The `Destination` service.
     #[must_use]
-    pub fn destination(&self) -> v1::destination_client::DestinationClient<Channel> {
-        v1::destination_client::DestinationClient::new(self.channel.clone())
+    pub fn destination(&self) -> v1::destination_client::DestinationClient<TracedChannel> {
+        v1::destination_client::DestinationClient::with_interceptor(self.channel.clone(), self.carrying())
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_MESSAGE_BYTES)
     }
@@ -237,6 +278,7 @@ impl Plugin {
             spec_json: spec.to_json(),
             invocation_id: self.invocation_id.clone(),
             role: role.into(),
+            telemetry: self.telemetry.clone(),
         };
         match tokio::time::timeout(CONFIGURE_DEADLINE, self.plugin().configure(request)).await {
             Ok(Ok(_)) => Ok(()),
@@ -307,6 +349,12 @@ impl Plugin {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    fn carrying(&self) -> Carrying {
+        Carrying {
+            on: self.telemetry.is_some(),
+        }
     }
 
     fn plugin(&self) -> v1::plugin_client::PluginClient<Channel> {

@@ -8,11 +8,13 @@
 //! | [`handle`] | what others in this process may ask of the daemon |
 //! | [`control`] | the same for other processes of the same user |
 //! | `recovery` | what a daemon that died has left |
+//! | `alerting` | who is told, beside the loop |
 //! | [`clock`] | what time it is |
 //!
 //! **Invariant: nothing starts that the store does not know of.** A turn is recorded before its run begins, so that after a crash every due time has exactly
 //! one turn or none has been decided yet.
 
+mod alerting;
 pub mod clock;
 pub mod control;
 mod daemon;
@@ -31,10 +33,17 @@ use longshore_state::{DAEMON, Holder, StateStore};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{engine::hold::HeldSync, failure::Failure, plugin_host::PluginHost};
+use crate::{
+    engine::hold::HeldSync,
+    failure::Failure,
+    observe::{Observation, alerts::Alerter},
+    plugin_host::PluginHost,
+};
+use alerting::Alerting;
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
+use runner::Runner;
 use scheduler::{Planned, Scheduler};
 
 /// How long running syncs may go on after SIGTERM when nothing is said: with the seconds that an orderly end takes, well within the 90 s that systemd waits.
@@ -63,6 +72,8 @@ pub struct Surroundings {
     pub holder: Holder,
     /// Cancelled when the daemon is to end: it drains.
     pub cancel: CancellationToken,
+    /// Watches.
+    pub observation: Observation,
 }
 
 /// Runs a daemon until it is told to end, and has.
@@ -95,6 +106,7 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         secrets,
         holder,
         cancel,
+        observation,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
     let hangup = signal(SignalKind::hangup())
@@ -106,16 +118,22 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
     let syncs = configuration.sources.len();
     let drain_timeout = options.drain_timeout;
+    let metrics = observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    let configuration = Arc::new(configuration);
+    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics)?;
     let parts = Parts {
         scheduler,
-        configuration: Arc::new(configuration),
+        alerting: Alerting::start(alerter, Arc::clone(&configuration)),
+        configuration,
         options,
         secrets: secrets.clone(),
         cancel,
         held,
         hangup,
     };
-    let (daemon, handle) = Daemon::new(parts, host, Arc::clone(&store), holder).await?;
+    let runner = Runner::new(host, store, holder, observation);
+    let (daemon, handle) = Daemon::new(parts, runner).await?;
     let control = door.open(handle.clone(), secrets);
     tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
     Ok(Started {

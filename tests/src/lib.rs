@@ -6,6 +6,7 @@
 
 pub mod binaries;
 mod clickhouse;
+pub mod collector;
 mod failure;
 pub mod fault_proxy;
 pub mod http;

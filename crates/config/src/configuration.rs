@@ -266,6 +266,9 @@ impl<'l> Loading<'l> {
                     let spec = typed.spec;
                     self.check_tls(&document, spec.registry, spec.tls.as_ref());
                     self.check_schedule(&document, &spec);
+                    if let Some(alerts) = &spec.alerts {
+                        self.loader.secrets.insert(alerts.url.reveal());
+                    }
                     let document = document.clone();
                     self.sources.push(Configured { spec, document });
                 }

@@ -3,6 +3,7 @@
 
 use longshore_schedule::{Cron, Every, Span, Zone, zone_names};
 
+use crate::alerts::{Lag, Webhook};
 use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
 use crate::rejects::Retention;
@@ -18,6 +19,10 @@ pub(crate) const UNACKED_BYTE_SIZE: &str = "longshore-unacked-byte-size";
 pub(crate) const MAX_REJECTS: &str = "longshore-max-rejects";
 /// A time for which rejects are kept.
 pub(crate) const RETENTION: &str = "longshore-retention";
+/// A time by which a cursor may be behind.
+pub(crate) const LAG: &str = "longshore-lag";
+/// Where alerts are sent.
+pub(crate) const WEBHOOK: &str = "longshore-webhook";
 /// The name of a source or destination.
 pub(crate) const NAME: &str = "longshore-name";
 /// Text with something in it.
@@ -43,11 +48,13 @@ const LONGEST_NAME: usize = 128;
 type Check = fn(&str) -> Result<(), String>;
 
 /// Every format with its check.
-pub(crate) const ALL: [(&str, Check); 11] = [
+pub(crate) const ALL: [(&str, Check); 13] = [
     (BYTE_SIZE, byte_size),
     (UNACKED_BYTE_SIZE, unacked_byte_size),
     (MAX_REJECTS, max_rejects),
     (RETENTION, retention),
+    (LAG, lag),
+    (WEBHOOK, webhook),
     (NAME, name),
     (NON_BLANK, non_blank),
     (STATE, state),
@@ -90,6 +97,14 @@ fn max_rejects(text: &str) -> Result<(), String> {
 
 fn retention(text: &str) -> Result<(), String> {
     text.parse::<Retention>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn lag(text: &str) -> Result<(), String> {
+    text.parse::<Lag>().map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn webhook(text: &str) -> Result<(), String> {
+    text.parse::<Webhook>().map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn name(text: &str) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! plugin comes later and keeps its positions: [`Document::validate_plugin_spec`] for the plugin's own options,
 //! [`TableSelection`] for the tables, [`Document::error_at`] for anything else. The crate's README.md is the road map.
 
+mod alerts;
 mod byte_size;
 mod configuration;
 mod destination;
@@ -28,6 +29,7 @@ mod suggestion;
 mod text;
 mod yaml;
 
+pub use alerts::{Alerts, Lag, LagError, Webhook, WebhookError};
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use configuration::{Configuration, Configured, Destination, Loader, Source};
 pub use destination::{DestinationSpec, MigrateMode, PkMode, WriteMode};
@@ -41,5 +43,5 @@ pub use schema::schema;
 pub use secrets::Secrets;
 pub use selection::TableSelection;
 pub use serve::{DEFAULT_CONCURRENT_RUNS, Serve};
-pub use settings::{Settings, StateLocation, StateLocationError};
+pub use settings::{History, Settings, StateLocation, StateLocationError};
 pub use source::{DEFAULT_CONCURRENCY, DEFAULT_UNACKED_BYTES, SourceSpec, UNACKED_BYTES, Uncertain};

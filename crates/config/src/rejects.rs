@@ -53,7 +53,7 @@ pub enum Retry {
     Never,
 }
 
-/// A time for which rejects are kept: whole hours or days, at least one hour and at most 3650 days.
+/// A time for which rejects or runs are kept: whole hours or days, at least one hour and at most 3650 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     hours: u64,
@@ -65,6 +65,13 @@ pub struct Retention {
 pub struct RetentionError;
 
 impl Retention {
+    /// So many days.
+    pub(crate) const fn of_days(days: u64) -> Self {
+        Self {
+            hours: days * DAY / HOUR,
+        }
+    }
+
     /// The time.
     #[must_use]
     pub fn duration(self) -> Duration {
@@ -75,7 +82,7 @@ impl Retention {
 impl Default for Retention {
     /// 30 days: long enough to notice and to mend, short enough that values of people do not stay for good.
     fn default() -> Self {
-        Self { hours: 30 * DAY / HOUR }
+        Self::of_days(30)
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::serve::Serve;
+use crate::{rejects::Retention, serve::Serve};
 
 /// The state of a directory's syncs when nothing else is said.
 const DEFAULT_STATE_FILE: &str = ".longshore/state.db";
@@ -24,6 +24,37 @@ pub struct Settings {
     /// How `longshore serve` runs syncs.
     #[serde(default)]
     pub serve: Serve,
+    /// How long runs are remembered.
+    #[serde(default)]
+    pub history: History,
+}
+
+/// Days for which runs are remembered when nothing else is said: a quarter, so that what went well three months ago can be compared with.
+const DEFAULT_HISTORY_DAYS: u64 = 90;
+
+/// Runs of one sync that are remembered when nothing else is said: about three days of a run a minute, some 30 MB of state.
+const DEFAULT_MAX_RUNS: u32 = 5_000;
+
+/// How long runs are remembered: their attempts, counts, cursors and logs. What is still needed stays in any case: a run that goes on, the latest of each sync,
+/// and runs whose rejects are in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// For how long: hours or days, such as "90d". Older runs go when the next one of the sync begins.
+    #[schemars(extend("examples" = ["90d", "48h"]))]
+    pub retention: Retention,
+    /// How many runs of each sync at most.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_runs: u32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            retention: Retention::of_days(DEFAULT_HISTORY_DAYS),
+            max_runs: DEFAULT_MAX_RUNS,
+        }
+    }
 }
 
 /// Where the state is kept.

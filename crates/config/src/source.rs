@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
+use crate::alerts::Alerts;
 use crate::byte_size::ByteSize;
 use crate::max_rejects::MaxRejects;
 use crate::plugin_reference::{FreeSpec, Registry, TlsFiles};
@@ -74,6 +75,9 @@ pub struct SourceSpec {
     /// What becomes of rejected rows.
     #[serde(default)]
     pub rejects: Rejects,
+    /// Who is told when the sync fails, lags or rejects too much, and when it is well again.
+    #[serde(default)]
+    pub alerts: Option<Alerts>,
     /// Certificates for a running plugin; only with `registry: grpc`.
     #[serde(default)]
     pub tls: Option<TlsFiles>,

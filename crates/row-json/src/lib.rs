@@ -1,6 +1,7 @@
 //! A stored row as JSON that a person can read and mend, and back. The crate's README.md has the forms.
 
 mod number;
+mod object;
 mod read;
 mod time;
 mod write;
@@ -13,6 +14,8 @@ use arrow::{
 };
 use longshore_protocol::framing::{BatchDecoder, BatchEncoder, FramingError};
 use serde_json::{Map, Value};
+
+pub use object::object_with_unique_fields;
 
 /// One row with its columns.
 #[derive(Clone, Debug, PartialEq)]

@@ -208,6 +208,9 @@ pub struct PreparedTable {
     pub warnings: Vec<String>,
     /// Rows that are too old for the target, where it has such a bound: the user is told how many there are before the first is read.
     pub age_limit: Option<AgeLimit>,
+    /// The column that [`Reject::identity`] comes from, where [`DestinationCapabilities::reports_superseded`] is declared. Rejects that were recorded under
+    /// another column are sent again only on request: nobody knows whether newer versions of them were delivered. `None`: it is always the same.
+    pub identity_column: Option<String>,
 }
 
 /// "Rows whose column lies before an instant are too old." For a warning beforehand; what becomes of each row is decided when it is written.
@@ -235,6 +238,7 @@ impl PreparedTable {
             preferred_unacked_rows: None,
             warnings: Vec::new(),
             age_limit: None,
+            identity_column: None,
         }
     }
 }
@@ -318,6 +322,7 @@ impl From<PreparedTable> for v1::PreparedTable {
             preferred_unacked_rows: prepared.preferred_unacked_rows.unwrap_or_default(),
             warnings: prepared.warnings,
             age_limit: prepared.age_limit.map(Into::into),
+            identity_column: prepared.identity_column.unwrap_or_default(),
         }
     }
 }

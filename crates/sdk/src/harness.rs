@@ -67,6 +67,7 @@ impl Served {
             spec_json: spec.to_string(),
             invocation_id: "harness".to_owned(),
             role: role.into(),
+            telemetry: None,
         };
         let mut client = v1::plugin_client::PluginClient::new(self.channel.clone());
         client.configure(request).await.map_err(|status| from_status(&status))?;

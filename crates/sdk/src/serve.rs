@@ -6,6 +6,7 @@ mod lifeline;
 mod listener;
 pub(crate) mod plugin_service;
 pub(crate) mod streaming;
+pub(crate) mod telemetry;
 
 use std::{process::ExitCode, sync::Arc};
 

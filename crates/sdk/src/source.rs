@@ -176,6 +176,8 @@ pub struct TablePlan {
     /// The partitions follow each other in the order of the cursor. Where a destination replaces rows, they are read one after the other, so that an older
     /// version of something never follows a newer one.
     pub in_order: bool,
+    /// What the source's own clock showed when the run was opened, in microseconds since 1970 UTC: how far the cursor is behind is measured by it.
+    pub source_clock: Option<i64>,
 }
 
 /// A unit of work of one table within one run.
@@ -216,6 +218,7 @@ impl TablePlan {
             warnings: Vec::new(),
             upper_bound: None,
             in_order: false,
+            source_clock: None,
         }
     }
 
@@ -255,6 +258,11 @@ impl TryFrom<TablePlan> for v1::TablePlan {
             warnings: plan.warnings,
             upper_bound: plan.upper_bound.map(Into::into),
             in_order: plan.in_order,
+            source_clock: plan.source_clock.map(|value| v1::Timestamp {
+                value,
+                unit: v1::timestamp::Unit::Microsecond.into(),
+                instant: true,
+            }),
         })
     }
 }
@@ -273,6 +281,8 @@ impl TryFrom<v1::TablePlan> for TablePlan {
             warnings: plan.warnings,
             upper_bound: plan.upper_bound.map(TryInto::try_into).transpose()?,
             in_order: plan.in_order,
+            // Of an earlier attempt: it shows another time by now.
+            source_clock: None,
         })
     }
 }

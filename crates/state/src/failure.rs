@@ -69,6 +69,11 @@ pub(crate) fn run_exists(run_id: &str) -> Error {
     Error::internal("run_exists", format!("There is a run {run_id} already"))
 }
 
+pub(crate) fn run_unknown(run_id: &str) -> Error {
+    Error::config("run_unknown", format!("There is no run {run_id}"))
+        .with_remedy("`longshore runs list` shows the ids; old runs are removed after their retention.")
+}
+
 pub(crate) fn run_not_open(run_id: &str, hold: &Hold) -> Error {
     Error::internal(
         "run_not_open",

@@ -35,6 +35,10 @@ pub struct NewReject {
     pub whole_row: bool,
     /// What the row would have replaced; a later row of the same identity supersedes it. Empty: none does.
     pub identity: String,
+    /// The column that the identity comes from: identities of different columns are not comparable. Empty: the destination names none.
+    pub identity_column: String,
+    /// Tells the row from all others of its table, in every run that reads it again: 16 bytes, opaque. Empty: nothing does.
+    pub fingerprint: Vec<u8>,
     /// The batch, within the stream that read it.
     pub sequence: u64,
     /// The row within the batch, from 0.
@@ -54,15 +58,23 @@ pub enum RejectStatus {
     Pending,
     /// It was sent again and delivered.
     Redelivered,
-    /// A newer row of the same identity was delivered.
+    /// A newer row of the same identity was delivered; or the row was read again and refused again, and has a newer reject.
     Superseded,
     /// It was sent again and left out by a declared rule.
     Filtered,
+    /// A person has given it up.
+    Discarded,
 }
 
 impl RejectStatus {
     /// Every status, in the order in which people think of them.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Redelivered, Self::Superseded, Self::Filtered];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Redelivered,
+        Self::Superseded,
+        Self::Filtered,
+        Self::Discarded,
+    ];
 
     /// The stored name.
     #[must_use]
@@ -72,6 +84,7 @@ impl RejectStatus {
             Self::Redelivered => "redelivered",
             Self::Superseded => "superseded",
             Self::Filtered => "filtered",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -129,7 +142,7 @@ pub struct Reject {
     pub tried_at: Option<UnixMicros>,
     /// It was sent again to a target that appends, and nobody knows whether it arrived.
     pub uncertain: bool,
-    /// The run that dealt with it.
+    /// The run that dealt with it; `None` also when a person discarded it.
     pub resolved_run: Option<String>,
     /// When that was.
     pub resolved_at: Option<UnixMicros>,
@@ -139,6 +152,35 @@ pub struct Reject {
     pub row_table: Option<i64>,
     /// What was refused, and why; of the last time that it was tried. `row_data` is empty here, see [`KeptReject::row_data`].
     pub reject: NewReject,
+}
+
+/// A row within its stream: rejects that agree in this are about the same one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RowPlace {
+    run_id: String,
+    table: String,
+    partition: String,
+    destination: String,
+    sequence: u64,
+    row: u64,
+    /// Streams that are opened again count from 1 again: what was recorded together is one row.
+    at: UnixMicros,
+}
+
+impl Reject {
+    /// Which row it is about.
+    #[must_use]
+    pub fn place(&self) -> RowPlace {
+        RowPlace {
+            run_id: self.run_id.clone(),
+            table: self.table.clone(),
+            partition: self.partition.clone(),
+            destination: self.reject.destination.clone(),
+            sequence: self.reject.sequence,
+            row: self.reject.row,
+            at: self.at,
+        }
+    }
 }
 
 /// A reject with its row.
@@ -185,7 +227,7 @@ pub struct Page {
 }
 
 /// Rejects that a run may try again by itself: pending whole rows that are kept, that neither this run has recorded or tried, nor anybody holds because
-/// they may have been delivered.
+/// they may have been delivered; and of which it is known that no newer version was delivered since, where the target replaces rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retryable {
     /// The sync.
@@ -202,6 +244,22 @@ pub struct Retryable {
     pub except_tables: Vec<i64>,
     /// The rule of rejects that are held because they may have been delivered; only a person sends them again.
     pub held_rule: &'static str,
+    /// The target replaces rows, by an identity from this column (empty: it names none): only what is not
+    /// [of unknown version](crate::StateStore::rejects_of_unknown_version) is tried. `None`: the target adds rows.
+    pub replaces_by: Option<String>,
+}
+
+/// Which identities are asked for: those of a table that its destination has rejects of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedIdentities {
+    /// The sync.
+    pub sync: String,
+    /// The table.
+    pub table: String,
+    /// The destination.
+    pub destination: String,
+    /// See [`NewReject::identity_column`].
+    pub identity_column: String,
 }
 
 /// How many rejects the ledger holds of one kind.
@@ -228,6 +286,8 @@ pub struct Supersession {
     pub destination: String,
     /// The identity; never empty.
     pub identity: String,
+    /// See [`NewReject::identity_column`].
+    pub identity_column: String,
 }
 
 /// Rejects that are about to be sent again.
@@ -273,7 +333,7 @@ pub enum RetriedFate {
     /// It was delivered; these columns were left out of it.
     Redelivered(Vec<NewReject>),
     /// It was refused again as a whole.
-    RejectedAgain(NewReject),
+    RejectedAgain(Box<NewReject>),
     /// It was left out by a declared rule.
     Filtered,
 }

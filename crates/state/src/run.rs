@@ -158,6 +158,92 @@ pub struct Run {
     pub dropped_rows: u64,
 }
 
+/// Why an attempt began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Trigger {
+    /// `longshore sync` or another command, whoever ran it.
+    Command,
+    /// The daemon, because the sync's schedule says so.
+    Schedule {
+        /// The time that the schedule names; the attempt may have begun later.
+        due: UnixMicros,
+    },
+    /// The daemon, because somebody asked it to.
+    Request,
+    /// The daemon, which goes on with what was interrupted.
+    Recovery,
+}
+
+/// A plugin that an attempt ran with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginVersion {
+    /// `source` or `destination`.
+    pub role: String,
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it calls itself.
+    pub plugin: String,
+    /// As it says itself.
+    pub version: String,
+}
+
+/// Where an attempt comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptOrigin {
+    /// Why it began.
+    pub trigger: Trigger,
+    /// The version of Longshore.
+    pub longshore: String,
+    /// The source first, then the destinations.
+    pub plugins: Vec<PluginVersion>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It goes on.
+    Running,
+    /// Nobody has recorded its end: its process died.
+    Died,
+    /// Every row was delivered.
+    Completed,
+    /// Every row was delivered or is in the ledger of rejects.
+    CompletedWithRejects,
+    /// It stopped at an error.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+}
+
+impl AttemptOutcome {
+    /// The name in words of programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Died => "died",
+            Self::Completed => "completed",
+            Self::CompletedWithRejects => "completed_with_rejects",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl From<RunStatus> for AttemptOutcome {
+    fn from(status: RunStatus) -> Self {
+        match status {
+            RunStatus::Running => Self::Running,
+            RunStatus::Completed => Self::Completed,
+            RunStatus::CompletedWithRejects => Self::CompletedWithRejects,
+            RunStatus::Failed => Self::Failed,
+            RunStatus::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// One try of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
@@ -169,6 +255,10 @@ pub struct Attempt {
     pub ended_at: Option<UnixMicros>,
     /// Who tried.
     pub holder: Holder,
+    /// Why it began and with which programs; `None`: nobody has said.
+    pub origin: Option<AttemptOrigin>,
+    /// How it ended. [`AttemptOutcome::Running`] as long as the run is recorded as running: [`crate::StateStore::current_hold`] tells whether it does.
+    pub outcome: AttemptOutcome,
     /// What it stopped at.
     pub error: Option<Error>,
     /// Rows that it may have sent without knowing what became of them. See [`UncertainRows`].
@@ -373,6 +463,20 @@ pub struct RunFilter {
     pub sync: Option<String>,
     /// With this status only.
     pub status: Option<RunStatus>,
+    /// Whose first attempt began then or later.
+    pub since: Option<UnixMicros>,
+}
+
+/// Runs removed by one operation at most: the run that is about to begin waits for it. What is left goes with the next.
+pub const MAX_RUNS_REMOVED_AT_ONCE: u32 = 200;
+
+/// Which runs of a sync are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunRetention {
+    /// Those that ended earlier may go.
+    pub ended_before: UnixMicros,
+    /// Beyond so many, the oldest may go.
+    pub keep: u32,
 }
 
 #[cfg(test)]

@@ -16,16 +16,19 @@
 //! # How the runtime is kept free
 //! One thread owns the connection and works off a bounded queue; it ends when the store is dropped, which waits for the operation under way.
 
+mod alerts;
 mod bounds;
 mod checkpoints;
 mod copy;
 mod failure;
 mod file;
+mod history;
 mod holds;
 mod plans;
 mod rejects;
 mod retries;
 mod rows;
+mod run_logs;
 mod runs;
 mod schema;
 mod states;
@@ -39,12 +42,20 @@ use longshore_core::{Error, Result};
 
 use self::worker::{Durability, Worker};
 use crate::{
+    alert::StoredAlert,
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder, Liveness},
     moment::UnixMicros,
     process,
-    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
-    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    reject::{
+        KeptReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Removed, RetryMark, RetrySettlement,
+        Retryable,
+    },
+    run::{
+        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        StartedAttempt, UncertainRows,
+    },
+    run_log::{LogLine, RunLog},
     store::StateStore,
     table_state::{CursorReplacement, Reset, StoredState},
     turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
@@ -243,6 +254,38 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn describe_attempt(&self, hold: &Hold, run_id: &str, origin: AttemptOrigin) -> Result<()> {
+        let (hold, run_id) = (hold.clone(), run_id.to_owned());
+        self.worker
+            .write(Durability::Process, move |tx| {
+                runs::describe_attempt(tx, &hold, &run_id, &origin)
+            })
+            .await
+    }
+
+    async fn append_log(&self, run_id: &str, lines: Vec<LogLine>, lost: u64) -> Result<()> {
+        let run_id = run_id.to_owned();
+        self.worker
+            .write(Durability::Process, move |tx| {
+                run_logs::append(tx, &run_id, &lines, lost)
+            })
+            .await
+    }
+
+    async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog> {
+        let run_id = run_id.to_owned();
+        self.worker
+            .read(move |tx| run_logs::read(tx, &run_id, after, limit))
+            .await
+    }
+
+    async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Process, move |tx| history::remove(tx, &hold, retention))
+            .await
+    }
+
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
         let filter = filter.clone();
         self.worker.read(move |tx| runs::list(tx, &filter, limit)).await
@@ -347,6 +390,24 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn list_alerts(&self, sync: Option<&str>) -> Result<Vec<StoredAlert>> {
+        let sync = sync.map(ToOwned::to_owned);
+        self.worker.read(move |tx| alerts::list(tx, sync.as_deref())).await
+    }
+
+    async fn set_alert(&self, alert: StoredAlert) -> Result<()> {
+        self.worker
+            .write(Durability::Power, move |tx| alerts::set(tx, &alert))
+            .await
+    }
+
+    async fn remove_alert(&self, sync: &str, condition: &str) -> Result<()> {
+        let (sync, condition) = (sync.to_owned(), condition.to_owned());
+        self.worker
+            .write(Durability::Power, move |tx| alerts::remove(tx, &sync, &condition))
+            .await
+    }
+
     async fn list_rejects(&self, filter: &RejectFilter, limit: u32) -> Result<Vec<Reject>> {
         let filter = filter.clone();
         self.worker.read(move |tx| rejects::list(tx, &filter, limit)).await
@@ -368,21 +429,40 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn rejects_of_unknown_version(&self, retryable: &Retryable) -> Result<u64> {
+        let retryable = retryable.clone();
+        self.worker
+            .read(move |tx| rejects::of_unknown_version(tx, &retryable))
+            .await
+    }
+
+    async fn forget_versions(&self, hold: &Hold, replaced: &RejectedIdentities) -> Result<()> {
+        let (hold, replaced) = (hold.clone(), replaced.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                rejects::forget_versions(tx, &hold, &replaced)
+            })
+            .await
+    }
+
+    async fn discard_rejects(&self, sync: &str, ids: &[i64], now: UnixMicros) -> Result<u64> {
+        let (sync, ids, probe) = (sync.to_owned(), ids.to_vec(), self.liveness.clone());
+        self.worker
+            .write(Durability::Power, move |tx| {
+                holds::fence_everybody(tx, &sync, now, &probe)?;
+                rejects::discard(tx, &sync, &ids, now)
+            })
+            .await
+    }
+
     async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>> {
         self.worker.read(move |tx| rejects::table(tx, number)).await
     }
 
-    async fn rejected_identities(
-        &self,
-        sync: &str,
-        table: &str,
-        destination: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>> {
-        let [sync, table, destination, after] = [sync, table, destination, after].map(ToOwned::to_owned);
+    async fn rejected_identities(&self, rejected: &RejectedIdentities, after: &str, limit: u32) -> Result<Vec<String>> {
+        let (rejected, after) = (rejected.clone(), after.to_owned());
         self.worker
-            .read(move |tx| rejects::identities(tx, (&sync, &table, &destination), &after, limit))
+            .read(move |tx| rejects::identities(tx, &rejected, &after, limit))
             .await
     }
 
@@ -432,6 +512,11 @@ impl StateStore for SqliteStore {
         self.worker
             .write(Durability::Process, move |tx| bounds::remove_older(tx, &hold, before))
             .await
+    }
+
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| rejects::count_pending(tx, &sync)).await
     }
 
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>> {

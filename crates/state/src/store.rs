@@ -6,11 +6,19 @@ use async_trait::async_trait;
 use longshore_core::Result;
 
 use crate::{
+    alert::StoredAlert,
     checkpoint::{CheckpointCommit, Committed, PartitionId, ResentRows, SentMark},
     hold::{Acquisition, CurrentHold, Hold, Holder},
     moment::UnixMicros,
-    reject::{KeptReject, Page, Reject, RejectCount, RejectFilter, Removed, RetryMark, RetrySettlement, Retryable},
-    run::{NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, StartedAttempt, UncertainRows},
+    reject::{
+        KeptReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Removed, RetryMark, RetrySettlement,
+        Retryable,
+    },
+    run::{
+        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        StartedAttempt, UncertainRows,
+    },
+    run_log::{LogLine, RunLog},
     table_state::{CursorReplacement, Reset, StoredState},
     turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
 };
@@ -143,6 +151,30 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// - `run_not_open`.
     async fn finish_run(&self, hold: &Hold, end: RunEnd) -> Result<()>;
 
+    /// Says where the run's latest attempt comes from.
+    ///
+    /// # Errors
+    /// `run_not_open`.
+    async fn describe_attempt(&self, hold: &Hold, run_id: &str, origin: AttemptOrigin) -> Result<()>;
+
+    /// Adds lines to a run's log, and lines that are lost to its count of them. Of a log that grows over [`crate::run_log::MAX_LOG_LINES`] or
+    /// [`crate::run_log::MAX_LOG_BYTES`] the beginning and the end are kept, and what lies between is counted. Not fenced: what a process that has lost its
+    /// hold has to say is worth reading. May be lost with power.
+    ///
+    /// # Errors
+    /// `run_unknown`.
+    async fn append_log(&self, run_id: &str, lines: Vec<LogLine>, lost: u64) -> Result<()>;
+
+    /// The lines of a run's log behind the one with the number `after`, at most `limit`; 0: from the beginning.
+    ///
+    /// # Errors
+    /// `run_unknown`.
+    async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog>;
+
+    /// Removes runs of the sync that are too old or too many, with all that is stored about them; returns how many. Stays: a run that goes on, the latest
+    /// of the sync, and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
+    async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64>;
+
     /// The latest runs, newest first, at most `limit`.
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
 
@@ -228,6 +260,17 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// `sync_held`: a hold stands.
     async fn reset_state(&self, sync: &str, table: Option<&str>, now: UnixMicros) -> Result<Reset>;
 
+    // ---- Alerts
+
+    /// The conditions of one sync, or of all, that somebody was told of or is to be told of.
+    async fn list_alerts(&self, sync: Option<&str>) -> Result<Vec<StoredAlert>>;
+
+    /// Puts a condition in the place of what is stored of it.
+    async fn set_alert(&self, alert: StoredAlert) -> Result<()>;
+
+    /// Forgets a condition: it does not hold, and nobody is to be told. Of one that is not stored, nothing.
+    async fn remove_alert(&self, sync: &str, condition: &str) -> Result<()>;
+
     // ---- Rejects
 
     /// Rejects, newest first, at most `limit`.
@@ -243,18 +286,29 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// tried least come first, of these the oldest. The next page is what the same question is answered with once these are [marked](Self::mark_retry).
     async fn retryable_rejects(&self, retryable: &Retryable, limit: u32, bytes: u64) -> Result<Vec<KeptReject>>;
 
+    /// How many pending rows [`retryable_rejects`](Self::retryable_rejects) leaves out because nobody knows whether newer versions of them were delivered.
+    async fn rejects_of_unknown_version(&self, retryable: &Retryable) -> Result<u64>;
+
+    /// Records, before a run delivers rows that replace others by identities of this column, that newer versions of pending rejects which were recorded under
+    /// another column can be delivered unnoticed from now on: they are [of unknown version](Self::rejects_of_unknown_version).
+    ///
+    /// # Errors
+    /// `run_lost`.
+    async fn forget_versions(&self, hold: &Hold, replaced: &RejectedIdentities) -> Result<()>;
+
+    /// Gives up pending rejects of a sync, by a person's wish: they stay in the ledger without their rows and are never sent again. Answers how many. Refused while
+    /// the sync is held by somebody, who may be sending them.
+    ///
+    /// # Errors
+    /// - `sync_held`: a hold stands.
+    /// - `reject_not_pending`: one is dealt with already. Nothing was stored.
+    async fn discard_rejects(&self, sync: &str, ids: &[i64], now: UnixMicros) -> Result<u64>;
+
     /// The table as rejected rows came, by the number that their rejects name: [`CheckpointCommit::rejected_table`].
     async fn rejected_table(&self, number: i64) -> Result<Option<Vec<u8>>>;
 
-    /// Identities of a table and destination that have pending rejects, in order, those behind `after`, at most `limit`.
-    async fn rejected_identities(
-        &self,
-        sync: &str,
-        table: &str,
-        destination: &str,
-        after: &str,
-        limit: u32,
-    ) -> Result<Vec<String>>;
+    /// Identities that have pending rejects, in order, those behind `after`, at most `limit`.
+    async fn rejected_identities(&self, rejected: &RejectedIdentities, after: &str, limit: u32) -> Result<Vec<String>>;
 
     /// Records, before they are sent, that rejects are going to be sent again. Where the target appends, those that are never settled are counted as
     /// uncertain when the run ends, or somebody goes on after it; the mark then survives loss of power.
@@ -286,6 +340,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Removes the sync's rejects that were recorded before a moment. Each run keeps the count of its own that were still pending.
     async fn remove_rejects(&self, hold: &Hold, before: UnixMicros) -> Result<Removed>;
+
+    /// How many rejects of a sync are pending.
+    async fn count_pending_rejects(&self, sync: &str) -> Result<u64>;
 
     /// How many rejects the ledger holds, by kind, most first.
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;

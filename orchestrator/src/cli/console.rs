@@ -8,7 +8,11 @@ use std::{
 use indicatif::MultiProgress;
 use longshore_config::Secrets;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{
+    Layer as _, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+use crate::observe::{Observation, run_log, telemetry::Telemetry};
 
 /// Standard error. Cheap to clone.
 #[derive(Clone)]
@@ -25,24 +29,30 @@ impl Console {
         }
     }
 
-    /// Sends this process's log lines here.
-    pub(crate) fn log(&self, level: LevelFilter, json: bool) {
-        let builder = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_writer(self.clone());
-        if json {
-            builder
+    /// Sends this process's log lines here, from a level on, and those of runs to where they are kept.
+    pub(crate) fn log(&self, level: LevelFilter, json: bool, observation: &Observation, telemetry: &Telemetry) {
+        let lines = tracing_subscriber::fmt::layer().with_writer(self.clone());
+        let lines = if json {
+            lines
                 .json()
                 .flatten_event(true)
                 .with_current_span(false)
                 .with_span_list(false)
-                .init();
+                .boxed()
         } else {
-            builder
+            lines
                 .with_ansi(self.is_terminal() && std::env::var_os("NO_COLOR").is_none())
                 .with_target(false)
-                .init();
-        }
+                .boxed()
+        };
+        // Spans tie lines to runs; a person who reads lines needs none.
+        let printed = filter_fn(move |metadata| !metadata.is_span() && *metadata.level() <= level);
+        let printed = printed.with_max_level_hint(level);
+        tracing_subscriber::registry()
+            .with(lines.with_filter(printed))
+            .with(observation.logs.layer().with_filter(LevelFilter::from(run_log::LEVEL)))
+            .with(telemetry.layer())
+            .init();
     }
 
     pub(crate) fn is_terminal(&self) -> bool {

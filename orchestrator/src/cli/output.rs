@@ -28,7 +28,9 @@ impl Output {
     /// Prints one piece of data: as JSON when the user wants it, else as `text` says it.
     pub(crate) fn data<T: Serialize>(&self, data: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
         if !self.json {
-            return write_out(&self.secrets.redact(&text(data)));
+            let lines = text(data);
+            let lines: Vec<String> = lines.split('\n').map(printable).collect();
+            return write_out(&self.secrets.redact(&lines.join("\n")));
         }
         let mut value = serde_json::to_value(data)
             .map_err(|error| Error::internal("json", "The data can not be written as JSON").with_cause(&error))?;
@@ -88,15 +90,20 @@ fn in_words(error: &Error) -> String {
     } else {
         ("", "", "")
     };
-    let mut text = format!("{red}error{plain}[{}]: {bold}{}{plain}", error.code, error.message);
+    let mut text = format!(
+        "{red}error{plain}[{}]: {bold}{}{plain}",
+        error.code,
+        printable(&error.message)
+    );
+    let mut line = |name: &str, words: &str| {
+        write!(text, "\n  {name}: {}", printable(words)).expect("a String takes every text");
+    };
     if !error.table.is_empty() && !error.message.contains(&error.table) {
-        write!(text, "\n  table: {}", error.table).expect("a String takes every text");
+        line("table", &error.table);
     }
-    for cause in &error.causes {
-        write!(text, "\n  cause: {cause}").expect("a String takes every text");
-    }
+    error.causes.iter().for_each(|cause| line("cause", cause));
     if !error.remedy.is_empty() {
-        write!(text, "\n  help: {}", error.remedy).expect("a String takes every text");
+        line("help", &error.remedy);
     }
     text
 }
@@ -138,7 +145,7 @@ impl Columns {
     }
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(printable).collect());
+        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
     }
 
     /// The table as text; `nothing` when it has no rows.
@@ -174,16 +181,13 @@ impl Columns {
     }
 }
 
-/// A cell with its control characters as their codes: a line break would break the table, and others are commands to a terminal.
-fn printable(cell: String) -> String {
-    if !cell.contains(char::is_control) {
-        return cell;
-    }
+/// Text with its control characters as their codes: a line break would break a table, and others are commands to a terminal.
+pub(crate) fn printable(text: &str) -> String {
     let written = |character: char| match character.is_control() {
         true => character.escape_default().to_string(),
         false => character.to_string(),
     };
-    cell.chars().map(written).collect()
+    text.chars().map(written).collect()
 }
 
 fn is_number(cell: &str) -> bool {
@@ -199,8 +203,10 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n".to_owned()), "a\\u{1b}[31mb\\n");
-        assert_eq!(printable("größe".to_owned()), "größe");
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(printable("größe"), "größe");
+        let error = Error::source("broken", "It \u{7} broke").with_remedy("Mend\u{1b}c it.");
+        assert!(!in_words(&error).replace(['\n'], "").contains(char::is_control));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! `longshore rejects list|show|export|replay`
+//! `longshore rejects list|show|export|replay|discard`
 
+mod discard;
 mod export;
 mod filters;
 mod mended;
@@ -55,6 +56,8 @@ enum Command {
     Export(export::Arguments),
     /// Send rejects again, now.
     Replay(replay::Arguments),
+    /// Give up pending rejects: their rows are removed and never sent.
+    Discard(discard::Arguments),
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -84,6 +87,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
         Command::Export(arguments) => export::run(arguments, context).await,
         Command::Replay(arguments) => replay::run(arguments, context).await,
+        Command::Discard(arguments) => discard::run(arguments, context).await,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         secrets: context.secrets.clone(),
         holder: context.holder(),
         cancel: context.cancel.clone(),
+        observation: context.observation.clone(),
     };
     serve::run(configuration, options, around).await?;
     Ok(Exit::Done)

@@ -1,7 +1,5 @@
 //! `longshore state list|show|set|reset`
 
-use std::io::{BufRead as _, IsTerminal as _};
-
 use clap::{Args, Subcommand};
 use longshore_core::{
     Error,
@@ -14,6 +12,7 @@ use serde::Serialize;
 
 use super::{
     Context,
+    confirmation::confirm,
     output::{Columns, grouped},
     runs::require_sync,
     state_location::StateArguments,
@@ -166,7 +165,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         } => {
             let store = state.open(context).await?;
             require_sync(store.as_ref(), &sync).await?;
-            confirm(&sync, table.as_deref(), yes, context)?;
+            confirm_reset(&sync, table.as_deref(), yes, context)?;
             let reset = store.reset_state(&sync, table.as_deref(), UnixMicros::now()).await?;
             let removed =
                 serde_json::json!({ "sync": sync, "table": table, "states": reset.states, "plans": reset.plans });
@@ -257,31 +256,14 @@ async fn set(store: &dyn StateStore, wish: Wish, context: &Context) -> Result<()
     Ok(())
 }
 
-fn confirm(sync: &str, table: Option<&str>, yes: bool, context: &Context) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
+fn confirm_reset(sync: &str, table: Option<&str>, yes: bool, context: &Context) -> Result<(), Failure> {
     let what = table.map_or_else(
         || format!("all tables of sync {sync}"),
         |table| format!("table {table} of sync {sync}"),
     );
-    if !std::io::stdin().is_terminal() {
-        return Err(Error::config(
-            "not_confirmed",
-            format!("Resetting {what} makes the next run read and deliver everything again"),
-        )
-        .with_remedy("Give --yes to do it.")
-        .into());
-    }
-    context.output.note(&format!(
-        "The next run will read and deliver {what} from the beginning. Type yes to go on:"
-    ));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    match read {
-        Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => Err(Failure::Cancelled),
-    }
+    let consequence = format!("Resetting {what} makes the next run read and deliver everything again");
+    let question = format!("The next run will read and deliver {what} from the beginning.");
+    confirm(context, yes, &consequence, &question)
 }
 
 fn cursor_type(text: &str) -> Result<CursorType, String> {

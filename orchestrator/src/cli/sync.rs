@@ -4,13 +4,14 @@ mod dry_run;
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use clap::Args;
+use longshore_config::Configuration;
 use longshore_core::Error;
-use longshore_state::RunStatus;
+use longshore_state::{RunStatus, StateStore, Trigger, UnixMicros};
 use serde_json::json;
 
 use super::{
@@ -26,6 +27,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    observe::alerts::{Alerter, condition::Ended, webhook::Patience},
 };
 
 #[derive(Args)]
@@ -86,15 +88,19 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let host = context.plugin_host()?;
     let announced = Announced::default();
     let announce = |notice: &str| announced.say(context, notice);
+    let store = context.store(&configuration).await?;
+    let alerter = alerter(context, &configuration, &store).await?;
     let engine = Engine {
         host: &host,
-        store: context.store(&configuration).await?,
+        store,
         configuration: &configuration,
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &announce,
         turn: None,
         dry_run: None,
+        trigger: Trigger::Command,
+        observation: context.observation.clone(),
     };
     let mut exit = Exit::Done;
     for source in arguments.selected.of(&configuration)? {
@@ -104,6 +110,13 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         let outcome = engine.sync(source, &reading, &progress).await;
         if let Some(display) = display {
             display.end().await;
+        }
+        if let Some(alerter) = &alerter {
+            let ended = Ended::of(&outcome, false);
+            let telling = alerter.run_ended(source, &ended, UnixMicros::now(), Patience::AGAIN);
+            if let Err(error) = telling.await {
+                tracing::warn!(%error, "alerts could not be looked at");
+            }
         }
         let sync_exit = conclude(context, &source.spec.name, &outcome, &announced)?;
         // One sync that fails does not keep the others from running; the first failure decides the exit code.
@@ -115,6 +128,20 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         }
     }
     Ok(exit)
+}
+
+/// Who is told when a sync fails and the like; `None`: nobody wants to be.
+async fn alerter(
+    context: &Context,
+    configuration: &Configuration,
+    store: &Arc<dyn StateStore>,
+) -> Result<Option<Alerter>, Error> {
+    if configuration.sources.iter().all(|source| source.spec.alerts.is_none()) {
+        return Ok(None);
+    }
+    let metrics = context.observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    Alerter::new(Arc::clone(store), context.secrets.clone(), metrics).map(Some)
 }
 
 /// What was said before a row was read, and need not be said again at the end.
@@ -239,6 +266,13 @@ fn in_words(report: &RunReport) -> String {
             "; {} entries in the ledger of rejects: `longshore rejects list --run {}`",
             grouped(report.rejects),
             report.run_id
+        ));
+    }
+    if report.pending_rejects > report.rejects {
+        text.push_str(&format!(
+            "; {} rejects are pending in all: `longshore rejects list --sync {} --status pending`",
+            grouped(report.pending_rejects),
+            report.sync
         ));
     }
     text.push('\n');

@@ -53,6 +53,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let configuration = context.load(&arguments.selected.files)?;
     let host = context.plugin_host()?;
     let mut shown = Vec::new();
+    let mut exit = Exit::Done;
     for source in arguments.selected.of(&configuration)? {
         let session = Session::open(&host, &configuration, source).await?;
         let tables = list_tables(&session, Vec::new()).await;
@@ -65,6 +66,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             diagnostics
                 .iter()
                 .for_each(|diagnostic| context.output.note(&diagnostic.to_string()));
+            exit = Exit::Configuration;
         }
         let selected: BTreeSet<String> = selection.unwrap_or_default().into_iter().collect();
         for table in tables {
@@ -74,7 +76,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     context
         .output
         .data(&shown, |shown| in_words(shown, arguments.columns))?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn show(source: &str, selected: &BTreeSet<String>, table: v1::Table) -> Result<ShownTable, Error> {

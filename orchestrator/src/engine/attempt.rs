@@ -7,8 +7,8 @@ use std::{
 
 use longshore_config::{RejectedValues, Retry, Uncertain};
 use longshore_core::Error;
-use longshore_protocol::v1;
-use longshore_state::{RunDetails, RunEnd, RunStatus, UnixMicros};
+use longshore_protocol::{convert::timestamp, v1};
+use longshore_state::{AttemptOrigin, PluginVersion, RunDetails, RunEnd, RunStatus, Trigger, UnixMicros};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,16 +16,16 @@ use super::{
     dry_run::DryRun,
     hold::HeldSync,
     old_rows,
-    plan::{self, OpeningRun},
+    plan::{self, OpeningRun, PlannedTable},
     prepare::{check_holding, prepare},
     report::{RetryReport, RunReport, TableReport},
-    retry::{RetryContext, retry_and_watch},
+    retry::{Ledgering, RetryContext, retry_and_watch},
     run::{Engine, SyncOutcome, Task},
-    session::Session,
+    session::{ConfiguredPlugin, Session},
     tables::move_planned,
     transfer::{RunContext, check_rejects},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, observe::metrics::moment_of_timestamp};
 
 /// A source that does not answer within this has lost its snapshot already, or is about to be ended anyway.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
@@ -60,11 +60,41 @@ impl Engine<'_> {
         let names = reading.choose(session, selected)?;
         let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
         let run = self.begin(task, &fingerprint, &names).await?;
+        self.say_where_from(task, session, &run).await?;
         if let Some(turn) = self.turn {
             self.store.link_turn(&task.held.hold, turn, &run.run_id).await?;
         }
         task.progress.began(&run.run_id, run.attempt);
         Ok((run, names))
+    }
+
+    /// Lets the run's log know its run, and the run's record what it runs with.
+    async fn say_where_from(&self, task: &Task<'_>, session: &Session, run: &OpenedRun) -> Result<(), Error> {
+        let hold = &task.held.hold;
+        if self.dry_run.is_none() {
+            let known = task
+                .watch
+                .belongs_to(&run.run_id, &self.store, &self.configuration.secrets);
+            known.await;
+        }
+        let origin = origin(self.trigger, session.plugins());
+        for PluginVersion {
+            role,
+            name,
+            plugin,
+            version,
+        } in &origin.plugins
+        {
+            tracing::info!(role, name, plugin, version, "a plugin of the attempt");
+        }
+        tracing::info!(
+            run_id = &*run.run_id,
+            attempt = run.attempt,
+            trigger = ?origin.trigger,
+            longshore = origin.longshore,
+            "the attempt begins"
+        );
+        self.store.describe_attempt(hold, &run.run_id, origin).await
     }
 
     async fn move_tables(
@@ -84,9 +114,13 @@ impl Engine<'_> {
             range: reading.range(),
             interrupted: run.interrupted.as_ref(),
         };
+        let asked_at = UnixMicros::now();
         let planned = self
             .unless_stopped(task, plan::open_run(session, self.store.as_ref(), &held.hold, &opening))
             .await?;
+        if run.interrupted.is_none() {
+            self.know_clocks(&held.hold.sync, &planned, asked_at);
+        }
         if planned.is_empty() {
             return Ok(());
         }
@@ -108,15 +142,18 @@ impl Engine<'_> {
             run.warnings.extend(notices);
         }
         let context = Arc::new(self.run_context(task, session, &run.run_id));
-        let retries = source.spec.rejects.retry == Retry::NextRun;
+        // What a range brings once more may be older than what was refused since, so that it supersedes nothing.
+        let ledgering = Ledgering {
+            retries: source.spec.rejects.retry == Retry::NextRun && reading.moves_cursors(),
+            supersedes: reading.moves_cursors(),
+        };
         let concurrency = usize::from(source.spec.concurrency);
         let cancel = context.cancel.clone();
         let work = async {
-            // A dry run sends nothing that the ledger holds either. What a range brings once more may be older than what was refused since, so that it
-            // supersedes nothing.
-            if self.dry_run.is_none() && reading.moves_cursors() {
+            // A dry run sends nothing that the ledger holds either.
+            if self.dry_run.is_none() {
                 let retry = retry_context(&context);
-                let warnings = retry_and_watch(&retry, session, &planned, &prepared, retries).await?;
+                let warnings = retry_and_watch(&retry, session, &planned, &prepared, ledgering).await?;
                 run.warnings.extend(warnings);
             }
             move_planned(Arc::clone(&context), session, planned, prepared, concurrency).await
@@ -148,6 +185,17 @@ impl Engine<'_> {
         }
     }
 
+    /// Keeps what the source's clock showed, for the lag of its tables.
+    fn know_clocks(&self, sync: &str, planned: &[PlannedTable], asked_at: UnixMicros) {
+        for PlannedTable { plan, table, .. } in planned {
+            let clock = plan.source_clock.and_then(timestamp);
+            if let Some(clock) = clock.and_then(moment_of_timestamp) {
+                let cursors = self.observation.metrics.cursors();
+                cursors.clock(sync, &table.name, clock, asked_at);
+            }
+        }
+    }
+
     fn run_context(&self, task: &Task<'_>, session: &Session, run_id: &Arc<str>) -> RunContext {
         let spec = &task.source.spec;
         let source = &session.source.plugin;
@@ -167,6 +215,7 @@ impl Engine<'_> {
             cancel: task.held.lost.child_token(),
             dry_run: self.dry_run.clone(),
             warnings: Mutex::default(),
+            metrics: self.observation.metrics.clone(),
         }
     }
 
@@ -239,6 +288,7 @@ impl Engine<'_> {
             error: moved.as_ref().err().map(Failure::to_error),
             summary: serde_json::json!({ "warnings": run.warnings, "duration_ms": duration_ms }),
         };
+        log_end(&end);
         self.store.finish_run(&held.hold, end).await?;
         Ok(status)
     }
@@ -268,10 +318,41 @@ impl RunReport {
             retries: details.retries.iter().map(RetryReport::from).collect(),
             uncertain: details.run.uncertain_rows,
             rejects: details.run.rejects,
+            pending_rejects: 0,
             warnings: run.warnings,
             duration_ms: 0,
             error: None,
         }
+    }
+}
+
+/// Where an attempt with these plugins comes from.
+pub(super) fn origin<'p>(trigger: Trigger, plugins: impl Iterator<Item = &'p ConfiguredPlugin>) -> AttemptOrigin {
+    let version = |configured: &ConfiguredPlugin| PluginVersion {
+        role: configured.plugin.role.name().to_owned(),
+        name: configured.plugin.name.clone(),
+        plugin: configured.plugin.description.name.clone(),
+        version: configured.plugin.description.version.clone(),
+    };
+    AttemptOrigin {
+        trigger,
+        longshore: env!("CARGO_PKG_VERSION").to_owned(),
+        plugins: plugins.map(version).collect(),
+    }
+}
+
+/// The last line of an attempt's log. Who ran it hears of an error in another way.
+pub(super) fn log_end(end: &RunEnd) {
+    let status = end.status.as_str();
+    match &end.error {
+        Some(error) => tracing::info!(
+            status,
+            code = error.code,
+            retryable = error.retryable,
+            causes = error.causes.join(": "),
+            "the attempt ended: {error}"
+        ),
+        None => tracing::info!(status, "the attempt ended"),
     }
 }
 
@@ -304,8 +385,9 @@ async fn close_run(session: &Session, run_id: &str) {
 
 fn status(details: &RunDetails, moved: &Result<(), Failure>) -> RunStatus {
     let all_complete = details.tables.iter().all(|table| table.complete);
+    let rejected_again = details.retries.iter().any(|retry| retry.rejected > 0);
     match moved {
-        Ok(()) if details.run.rejects > 0 => RunStatus::CompletedWithRejects,
+        Ok(()) if details.run.rejects > 0 || rejected_again => RunStatus::CompletedWithRejects,
         Ok(()) => RunStatus::Completed,
         Err(Failure::TooManyRejects(_)) if all_complete => RunStatus::CompletedWithRejects,
         Err(Failure::Cancelled) => RunStatus::Cancelled,

@@ -142,6 +142,7 @@ mod tests {
             retries: Vec::new(),
             uncertain: 0,
             rejects: 0,
+            pending_rejects: 0,
             warnings: vec!["an index is missing".to_owned()],
             duration_ms: 0,
             error: Some(error.clone()),

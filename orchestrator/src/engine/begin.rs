@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_config::Uncertain;
 use longshore_core::Error;
 use longshore_protocol::UNCERTAIN_DELIVERY;
-use longshore_state::{NewRun, PartitionProgress, RunDetails, RunKind, UnixMicros};
+use longshore_state::{NewRun, PartitionProgress, RunDetails, RunKind, RunRetention, UnixMicros};
 
 use super::run::{Engine, Task};
 
@@ -30,6 +30,7 @@ impl Engine<'_> {
     ) -> Result<OpenedRun, Error> {
         let Task { reading, held, .. } = *task;
         let mut warnings = self.tend_ledger(task).await?;
+        self.forget_old_runs(task).await?;
         if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
             if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
                 return self.go_on(task, interrupted, warnings).await;
@@ -75,6 +76,21 @@ impl Engine<'_> {
             .into_iter()
             .chain(pending)
             .collect())
+    }
+
+    /// Removes runs beyond what the configuration remembers. After the ledger was tended: what was in it may have kept them.
+    async fn forget_old_runs(&self, task: &Task<'_>) -> Result<(), Error> {
+        let history = self.configuration.settings.history;
+        let retention = RunRetention {
+            ended_before: UnixMicros::now().before(history.retention.duration()),
+            // The one that is about to begin is one of them.
+            keep: history.max_runs.saturating_sub(1),
+        };
+        let removed = self.store.remove_runs(&task.held.hold, retention).await?;
+        if removed > 0 {
+            tracing::info!(removed, "old runs of the sync are forgotten");
+        }
+        Ok(())
     }
 
     async fn go_on(

@@ -12,6 +12,7 @@ use longshore_core::{Error, Result};
 use longshore_state::{Acquisition, CurrentHold, Hold, Holder, StateStore, UnixMicros};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// A process that has not renewed for this long has lost its sync to whoever asks next.
 const LEASE: Duration = Duration::from_secs(30);
@@ -61,7 +62,7 @@ impl HeldSync {
             until: Arc::new(AtomicI64::new(i64::MIN)),
         };
         let reason = Arc::default();
-        let renewal = tokio::spawn(renew(lease.clone(), lost.clone(), Arc::clone(&reason)));
+        let renewal = tokio::spawn(renew(lease.clone(), lost.clone(), Arc::clone(&reason)).in_current_span());
         Ok(Self {
             hold,
             lost,

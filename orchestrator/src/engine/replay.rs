@@ -16,8 +16,10 @@ use longshore_config::{RejectedValues, Source};
 use longshore_core::{Error, balance::DestinationCounts};
 use longshore_protocol::{status::from_status, v1};
 use longshore_state::{NewRun, Page, RejectFilter, RunEnd, RunKind, RunStatus, UnixMicros};
+use tracing::Instrument as _;
 
 use super::{
+    attempt::{log_end, origin},
     begin::retried_on_their_way,
     hold::HeldSync,
     report::{RetryReport, RunReport},
@@ -25,7 +27,7 @@ use super::{
     run::{Engine, SyncOutcome},
     session::{ConfiguredPlugin, WriteOptions, start},
 };
-use crate::{failure::Failure, plugin_host::PluginReference};
+use crate::{failure::Failure, observe::watch::Watch, plugin_host::PluginReference};
 use selection::{RejectedRow, select};
 
 /// Rows whose values are read from the store at once.
@@ -47,10 +49,11 @@ pub struct Replay {
 }
 
 /// What the record of a replay says besides its counts.
-struct Recorded {
+struct Recorded<'a> {
     run_id: Arc<str>,
     warnings: Vec<String>,
     started: Instant,
+    watch: &'a Watch,
 }
 
 /// The parts of a replay that have to be stopped again.
@@ -62,18 +65,27 @@ struct Destinations {
 impl Engine<'_> {
     /// Sends rejects of one sync again.
     pub async fn replay(&self, source: &Source, replay: &Replay) -> SyncOutcome {
+        let watch = self.observation.watch(&source.spec.name, RunKind::Replay, self.trigger);
+        let replaying = Box::pin(self.replay_watched(source, replay, &watch));
+        let outcome = replaying.instrument(watch.span()).await;
+        watch.end(outcome.status()).await;
+        outcome
+    }
+
+    async fn replay_watched(&self, source: &Source, replay: &Replay, watch: &Watch) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
         };
-        let outcome = self.replay_held(source, replay, &held).await;
+        let outcome = self.replay_held(source, replay, &held, watch).await;
+        let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
         }
         outcome
     }
 
-    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync) -> SyncOutcome {
+    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync, watch: &Watch) -> SyncOutcome {
         let begun = async {
             let lost = self.store.close_replays(&held.hold).await?;
             if lost > 0 {
@@ -102,6 +114,7 @@ impl Engine<'_> {
             run_id,
             warnings,
             started,
+            watch,
         };
         let replayed = self
             .replay_through(&destinations, source, replay, held, (rows.rows, recorded))
@@ -147,7 +160,7 @@ impl Engine<'_> {
         source: &Source,
         replay: &Replay,
         held: &HeldSync,
-        (rows, mut recorded): (Vec<RejectedRow>, Recorded),
+        (rows, mut recorded): (Vec<RejectedRow>, Recorded<'_>),
     ) -> Result<SyncOutcome, Failure> {
         let context = RetryContext {
             store: Arc::clone(&self.store),
@@ -177,6 +190,13 @@ impl Engine<'_> {
             started_at: UnixMicros::now(),
         };
         self.store.begin_run(&held.hold, run).await?;
+        let secrets = &self.configuration.secrets;
+        recorded.watch.belongs_to(&recorded.run_id, &self.store, secrets).await;
+        let origin = origin(self.trigger, destinations.plugins.iter());
+        self.store
+            .describe_attempt(&held.hold, &recorded.run_id, origin)
+            .await?;
+        tracing::info!(rows = rows.len(), "rejects are sent again");
         let sending = send_all(&context, replay, &targets, rows, &mut tables);
         let sent = self.until_stopped(held, &context.cancel, sending).await;
         Ok(self.conclude_replay(held, sent, recorded).await)
@@ -186,12 +206,13 @@ impl Engine<'_> {
         &self,
         held: &HeldSync,
         sent: Result<Replayed, Failure>,
-        recorded: Recorded,
+        recorded: Recorded<'_>,
     ) -> SyncOutcome {
         let Recorded {
             run_id,
             warnings,
             started,
+            ..
         } = recorded;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, failure) = match sent {
@@ -211,6 +232,7 @@ impl Engine<'_> {
             error: error.clone().filter(|_| !status.is_complete()),
             summary: serde_json::json!({ "warnings": warnings, "duration_ms": duration_ms }),
         };
+        log_end(&end);
         if let Err(error) = self.store.finish_run(&held.hold, end).await {
             tracing::error!(%error, "the end of the replay could not be recorded");
         }
@@ -225,6 +247,7 @@ impl Engine<'_> {
                     retries: details.retries.iter().map(RetryReport::from).collect(),
                     uncertain: details.run.uncertain_rows,
                     rejects: details.run.rejects,
+                    pending_rejects: 0,
                     warnings,
                     duration_ms,
                     error,

@@ -27,6 +27,9 @@ pub struct RunReport {
     pub uncertain: u64,
     /// Refused rows and columns recorded in the ledger by this run.
     pub rejects: u64,
+    /// Refused rows and columns of the sync that nothing has come of yet, of this run and of earlier ones.
+    #[serde(default)]
+    pub pending_rejects: u64,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// From the start of this attempt to its end.

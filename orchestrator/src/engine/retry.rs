@@ -14,7 +14,7 @@ use longshore_core::{
     balance::{self, DestinationCounts},
 };
 use longshore_protocol::{UNCERTAIN_DELIVERY, v1};
-use longshore_state::{Hold, KeptReject, Retryable, StateStore};
+use longshore_state::{Hold, KeptReject, RejectedIdentities, Retryable, StateStore};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,8 @@ pub(super) struct RetryTarget {
     pub(super) write_mode: v1::WriteMode,
     pub(super) redelivery_is_idempotent: bool,
     pub(super) preferred_unacked_rows: u64,
+    /// The column that identities come from.
+    pub(super) identity_column: String,
 }
 
 /// A row to send again.
@@ -76,6 +78,7 @@ impl RetryTarget {
             write_mode: prepared.write_mode(),
             redelivery_is_idempotent: prepared.redelivery_is_idempotent,
             preferred_unacked_rows: prepared.preferred_unacked_rows,
+            identity_column: prepared.identity_column.clone(),
         }
     }
 
@@ -85,6 +88,16 @@ impl RetryTarget {
         destination.is_some_and(|destination| destination.reports_superseded)
     }
 
+    /// Those of its pending rejects.
+    fn identities(&self, sync: &str) -> RejectedIdentities {
+        RejectedIdentities {
+            sync: sync.to_owned(),
+            table: self.table.clone(),
+            destination: self.plugin.name.clone(),
+            identity_column: self.identity_column.clone(),
+        }
+    }
+
     /// Rows sent together: no more than the destination wants on their way, where a crash would leave them uncertain.
     pub(super) fn page_rows(&self) -> u32 {
         match u32::try_from(self.preferred_unacked_rows) {
@@ -92,6 +105,15 @@ impl RetryTarget {
             _ => PAGE_ROWS,
         }
     }
+}
+
+/// What is done with the ledger before partitions start.
+#[derive(Clone, Copy)]
+pub(super) struct Ledgering {
+    /// Rejects are sent again.
+    pub(super) retries: bool,
+    /// Rows that are delivered are newer than what is pending, so that they supersede it.
+    pub(super) supersedes: bool,
 }
 
 /// What a run does with the ledger before its partitions start: sends again what may be, and tells the destinations what is pending. Returns what the user
@@ -104,7 +126,7 @@ pub(super) async fn retry_and_watch(
     session: &Session,
     planned: &[PlannedTable],
     prepared: &[Vec<v1::PreparedTable>],
-    retries: bool,
+    ledgering: Ledgering,
 ) -> Result<Vec<String>, Failure> {
     let mut warnings = Vec::new();
     for (destination, answers) in session.destinations.iter().zip(prepared) {
@@ -112,11 +134,15 @@ pub(super) async fn retry_and_watch(
         for answer in answers {
             let target = RetryTarget::new(&destination.plugin, answer);
             let newer_is_known = !target.redelivery_is_idempotent || target.reports_superseded();
-            if retries && newer_is_known {
+            if ledgering.retries && newer_is_known {
                 warnings.extend(retry(context, &target).await?);
             }
             if target.redelivery_is_idempotent && target.reports_superseded() {
-                watch(context, &target).await?;
+                let identities = target.identities(&context.hold.sync);
+                context.store.forget_versions(&context.hold, &identities).await?;
+                if ledgering.supersedes {
+                    watch(context, &target, &identities).await?;
+                }
             }
         }
     }
@@ -133,9 +159,11 @@ async fn retry(context: &RetryContext, target: &RetryTarget) -> Result<Vec<Strin
         uncertain_too: context.uncertain == Uncertain::Resend,
         except_tables: Vec::new(),
         held_rule: UNCERTAIN_DELIVERY,
+        replaces_by: target.redelivery_is_idempotent.then(|| target.identity_column.clone()),
     };
     let mut tables = RejectedTables::default();
-    let mut warnings = Vec::new();
+    let unknown = context.store.rejects_of_unknown_version(&retryable).await?;
+    let mut warnings: Vec<String> = of_unknown_version(target, unknown).into_iter().collect();
     let mut left = ROWS_A_RUN;
     loop {
         let limit = target.page_rows().min(left);
@@ -162,6 +190,21 @@ async fn retry(context: &RetryContext, target: &RetryTarget) -> Result<Vec<Strin
         // Columns that it does not take any more are no reason to leave rows with other columns.
         retryable.except_tables.push(row_table);
     }
+}
+
+/// What is said of rows that wait for a person: a newer version of them may have been delivered, and nobody could know.
+fn of_unknown_version(target: &RetryTarget, rows: u64) -> Option<String> {
+    let from = match target.identity_column.as_str() {
+        "" => String::new(),
+        column => format!(" from column {column}"),
+    };
+    (rows > 0).then(|| {
+        format!(
+            "{rows} rejected rows of table {} had no usable id{from} when {} refused them, so it is not known whether newer versions of them were delivered \
+             since: a run does not send them by itself. `longshore rejects replay` sends them, `longshore rejects discard` gives them up",
+            target.table, target.plugin.name
+        )
+    })
 }
 
 /// The row of a whole-row reject.
@@ -239,12 +282,12 @@ impl RejectedTables {
 }
 
 /// Tells a destination which identities have rejects, so that it says when it delivers a newer row of one. A new process knows none of them.
-async fn watch(context: &RetryContext, target: &RetryTarget) -> Result<(), Failure> {
-    let (store, sync, destination) = (&context.store, &context.hold.sync, &target.plugin.name);
+async fn watch(context: &RetryContext, target: &RetryTarget, rejected: &RejectedIdentities) -> Result<(), Failure> {
     let mut after = String::new();
     loop {
-        let identities = store
-            .rejected_identities(sync, &target.table, destination, &after, IDENTITIES_A_CALL)
+        let identities = context
+            .store
+            .rejected_identities(rejected, &after, IDENTITIES_A_CALL)
             .await?;
         let Some(last) = identities.last() else { return Ok(()) };
         after.clone_from(last);

@@ -3,14 +3,19 @@
 use std::{sync::Arc, time::Instant};
 
 use longshore_config::{Configuration, Source};
-use longshore_state::{Holder, StateStore};
+use longshore_state::{Holder, RunKind, RunStatus, StateStore, Trigger};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{
     attempts::Attempts, dry_run::DryRun, hold::HeldSync, progress::Progress, reading::Reading, report::RunReport,
     session::Session,
 };
-use crate::{failure::Failure, plugin_host::PluginHost};
+use crate::{
+    failure::Failure,
+    observe::{Observation, metrics::Retried, spans, watch::Watch},
+    plugin_host::PluginHost,
+};
 
 /// What a sync needs besides its configuration.
 pub struct Engine<'a> {
@@ -30,6 +35,10 @@ pub struct Engine<'a> {
     pub turn: Option<i64>,
     /// Nothing is to be sent; `store` is one that nobody else uses.
     pub dry_run: Option<DryRun>,
+    /// Why the sync runs; recorded with its attempts.
+    pub trigger: Trigger,
+    /// Watches.
+    pub observation: Observation,
 }
 
 /// How a sync went: the report of the run, when there was one, and why it stopped short, when it did.
@@ -46,12 +55,28 @@ pub(super) struct Task<'a> {
     pub(super) reading: &'a Reading,
     pub(super) held: &'a HeldSync,
     pub(super) progress: &'a Progress,
+    pub(super) watch: &'a Watch,
 }
 
 impl Engine<'_> {
     /// Runs one sync to its end, or goes on with its interrupted run. What breaks off for a reason that can pass is attempted again, with new
     /// plugins, while the sync stays held.
     pub async fn sync(&self, source: &Source, reading: &Reading, progress: &Progress) -> SyncOutcome {
+        let watch = self.observation.watch(&source.spec.name, RunKind::Sync, self.trigger);
+        // Boxed: it is held by many futures around it.
+        let syncing = Box::pin(self.sync_watched(source, reading, progress, &watch));
+        let outcome = syncing.instrument(watch.span()).await;
+        watch.end(outcome.status()).await;
+        outcome
+    }
+
+    async fn sync_watched(
+        &self,
+        source: &Source,
+        reading: &Reading,
+        progress: &Progress,
+        watch: &Watch,
+    ) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
@@ -62,10 +87,23 @@ impl Engine<'_> {
                 reading,
                 held: &held,
                 progress,
+                watch,
             })
             .await;
+        let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
+        }
+        outcome
+    }
+
+    /// Says how much of the sync waits in the ledger. Not worth failing for: the run is over.
+    pub(super) async fn with_pending_rejects(&self, mut outcome: SyncOutcome) -> SyncOutcome {
+        if let Some(report) = &mut outcome.report {
+            match self.store.count_pending_rejects(&report.sync).await {
+                Ok(pending) => report.pending_rejects = pending,
+                Err(error) => tracing::warn!(%error, "the pending rejects could not be counted"),
+            }
         }
         outcome
     }
@@ -73,7 +111,10 @@ impl Engine<'_> {
     async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
         loop {
-            let outcome = self.attempt_once(task).await;
+            let span = spans::attempt();
+            let outcome = self.attempt_once(task).instrument(span.clone()).await;
+            outcome.record(&span);
+            drop(span);
             let Some(delay) = attempts.delay_after(&outcome) else {
                 return attempts.conclude(outcome);
             };
@@ -83,6 +124,7 @@ impl Engine<'_> {
                 () = task.held.lost.cancelled() => return attempts.conclude(outcome),
             }
             attempts.broke_off(outcome);
+            self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
         }
     }
@@ -101,6 +143,28 @@ impl Engine<'_> {
 }
 
 impl SyncOutcome {
+    /// How it ended.
+    #[must_use]
+    pub fn status(&self) -> RunStatus {
+        let reported = self.report.as_ref().map(|report| report.status);
+        match &self.failure {
+            None => reported.unwrap_or(RunStatus::Completed),
+            // What was delivered is delivered: the run may be complete all the same.
+            Some(Failure::TooManyRejects(_)) => reported.unwrap_or(RunStatus::Failed),
+            Some(Failure::Cancelled) => RunStatus::Cancelled,
+            Some(Failure::Error(_) | Failure::Configuration(_)) => RunStatus::Failed,
+        }
+    }
+
+    fn record(&self, span: &tracing::Span) {
+        if let Some(report) = &self.report {
+            span.record("longshore.attempt", report.attempt);
+        }
+        if let Some(failure) = &self.failure {
+            spans::failed(span, &failure.to_error().code);
+        }
+    }
+
     /// There was no run to report about.
     pub(super) fn before_a_run(failure: impl Into<Failure>) -> Self {
         Self {

@@ -13,10 +13,11 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{
     plan::PlannedTable,
     queue::{Place, Queue},
+    report::TableReport,
     session::Session,
     transfer::{PartitionWork, RunContext, SharedSupersessions, TableContext, TableDestination, transfer},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, observe::spans};
 
 /// Moves all partitions, so many at once, and completes each table as its last partition is done.
 pub(super) async fn move_planned(
@@ -32,6 +33,7 @@ pub(super) async fn move_planned(
     let slots = Arc::new(Semaphore::new(concurrency));
     for (index, planned) in planned.into_iter().enumerate() {
         let table = Arc::new(table_context(&context, session, &planned, index, &prepared));
+        let span = spans::table(&table.name);
         let mut left = 0;
         let mut queue = (planned.plan.in_order && table.replaces_rows()).then(Queue::default);
         for (partition, progress) in planned.plan.partitions.iter().zip(&planned.progress) {
@@ -49,7 +51,9 @@ pub(super) async fn move_planned(
             let work = PartitionWork::new(&context.run_id, &table.name, partition.clone(), progress);
             let place = queue.as_mut().map(Queue::join);
             let (context, table, slots) = (Arc::clone(&context), Arc::clone(&table), Arc::clone(&slots));
-            partitions.spawn(async move { (index, move_in_turn(context, table, work, slots, place).await) });
+            let span = spans::partition(&span, &work.partition.id);
+            let moving = move_in_turn(context, table, work, slots, place);
+            partitions.spawn(async move { (index, spans::recording(span, moving).await) });
         }
         remaining.insert(index, left);
         tables.push((planned, table));
@@ -139,6 +143,11 @@ fn table_context(
         .filter(|answer| !answer.redelivery_is_idempotent && answer.preferred_unacked_rows > 0)
         .map(|answer| answer.preferred_unacked_rows)
         .min();
+    let names = session
+        .destinations
+        .iter()
+        .map(|destination| destination.plugin.name.clone());
+    let destination_names: Vec<String> = names.collect();
     TableContext {
         table: planned.table.clone(),
         name,
@@ -150,12 +159,8 @@ fn table_context(
                 plugin: destination.plugin.clone(),
                 write_mode: answer.write_mode(),
                 redelivery_is_idempotent: answer.redelivery_is_idempotent,
+                identity_column: answer.identity_column.clone(),
             })
-            .collect(),
-        destination_names: session
-            .destinations
-            .iter()
-            .map(|destination| destination.plugin.name.clone())
             .collect(),
         batch_rows: answers
             .iter()
@@ -168,6 +173,10 @@ fn table_context(
         counters: context
             .progress
             .add(&planned.table.name, planned.expected_rows(), upper_bound),
+        metrics: context
+            .metrics
+            .table(&context.hold.sync, &planned.table.name, &destination_names),
+        destination_names: destination_names.into(),
     }
 }
 
@@ -200,6 +209,7 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         from_revision: planned.state_revision,
         state: state.promoted(progress.partitions.iter().map(|partition| &partition.fingerprints)),
     });
+    let cursor = promotion.as_ref().and_then(|promotion| promotion.state.cursor.clone());
     if promotion
         .as_ref()
         .is_some_and(|promotion| promotion.state.fingerprints.overflowed())
@@ -212,8 +222,24 @@ async fn complete_table(context: &RunContext, planned: &PlannedTable, table: &Ta
         .store
         .promote_table(&context.hold, &context.run_id, name, promotion, UnixMicros::now())
         .await?;
+    if let Some(cursor) = cursor.filter(|_| context.dry_run.is_none()) {
+        context.metrics.cursors().moved_to(&context.hold.sync, name, &cursor);
+    }
     table.counters.complete.store(true, Ordering::Relaxed);
+    log_completed(&TableReport::from(&progress));
     Ok(())
+}
+
+fn log_completed(table: &TableReport) {
+    tracing::info!(
+        table = table.table,
+        read = table.read,
+        delivered = table.delivered,
+        rejected = table.rejected,
+        filtered = table.filtered,
+        deduplicated = table.deduplicated,
+        "the table is complete"
+    );
 }
 
 /// Removes what a complete read did not contain, where the user wants it.

@@ -17,7 +17,11 @@ use super::{
     hold::Lease,
     progress::{Progress, TableCounters},
 };
-use crate::{failure::Failure, plugin_host::Plugin};
+use crate::{
+    failure::Failure,
+    observe::metrics::{Metrics, Retried, TableMetrics},
+    plugin_host::Plugin,
+};
 use stream::PartitionStream;
 pub(super) use stream::{new_reject, warn_of_dropped};
 pub(super) use uncommitted::SharedSupersessions;
@@ -47,6 +51,7 @@ pub(super) struct RunContext {
     pub(super) dry_run: Option<DryRun>,
     /// What the user should know of the tables that are complete.
     pub(super) warnings: Mutex<Vec<String>>,
+    pub(super) metrics: Metrics,
 }
 
 /// What all partitions of a table share.
@@ -60,6 +65,7 @@ pub(super) struct TableContext {
     /// Rows that may be on their way unacked, where sending a row twice leaves a trace.
     pub(super) window_rows: Option<u64>,
     pub(super) counters: Arc<TableCounters>,
+    pub(super) metrics: TableMetrics,
     pub(super) supersessions: SharedSupersessions,
 }
 
@@ -68,6 +74,8 @@ pub(super) struct TableDestination {
     pub(super) plugin: Plugin,
     pub(super) write_mode: v1::WriteMode,
     pub(super) redelivery_is_idempotent: bool,
+    /// The column that identities of its rejects come from.
+    pub(super) identity_column: String,
 }
 
 /// A partition and how far it is.
@@ -193,6 +201,7 @@ pub(super) async fn transfer(
             () = tokio::time::sleep(delay) => {}
             () = context.cancel.cancelled() => return Err(Failure::Cancelled),
         }
+        context.metrics.retried(&context.hold.sync, Retried::Partition);
         if table.records_before_sending() {
             let uncertain = context.store.restart_partition(&context.hold, &work.id).await?;
             work.uncertain = uncertain.window;

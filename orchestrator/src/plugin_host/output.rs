@@ -10,6 +10,9 @@ use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tracing::Level;
 
+/// The target of a plugin's lines among Longshore's own; their field `plugin` says whose they are.
+pub(crate) const LOG_TARGET: &str = "plugin";
+
 /// Lines that are kept for the report of a death.
 const REMEMBERED_LINES: usize = 10;
 
@@ -136,11 +139,11 @@ impl Record {
         let Self { level, message, fields } = self;
         let space = if fields.is_empty() { "" } else { " " };
         match *level {
-            Level::ERROR => tracing::error!(target: "plugin", plugin, "{message}{space}{fields}"),
-            Level::WARN => tracing::warn!(target: "plugin", plugin, "{message}{space}{fields}"),
-            Level::INFO => tracing::info!(target: "plugin", plugin, "{message}{space}{fields}"),
-            Level::DEBUG => tracing::debug!(target: "plugin", plugin, "{message}{space}{fields}"),
-            Level::TRACE => tracing::trace!(target: "plugin", plugin, "{message}{space}{fields}"),
+            Level::ERROR => tracing::error!(target: LOG_TARGET, plugin, "{message}{space}{fields}"),
+            Level::WARN => tracing::warn!(target: LOG_TARGET, plugin, "{message}{space}{fields}"),
+            Level::INFO => tracing::info!(target: LOG_TARGET, plugin, "{message}{space}{fields}"),
+            Level::DEBUG => tracing::debug!(target: LOG_TARGET, plugin, "{message}{space}{fields}"),
+            Level::TRACE => tracing::trace!(target: LOG_TARGET, plugin, "{message}{space}{fields}"),
         }
     }
 }

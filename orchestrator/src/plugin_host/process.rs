@@ -17,6 +17,7 @@ use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
 };
+use tracing::Instrument as _;
 
 use super::{
     guard,
@@ -78,20 +79,14 @@ impl PluginProcess {
         let last_lines = LastLines::default();
         let mut forwarders = Vec::new();
         if let Some(output) = child.stdout.take() {
-            forwarders.push(tokio::spawn(forward(
-                label.to_owned(),
-                output,
-                secrets.clone(),
-                last_lines.clone(),
-            )));
+            forwarders.push(tokio::spawn(
+                forward(label.to_owned(), output, secrets.clone(), last_lines.clone()).in_current_span(),
+            ));
         }
         if let Some(output) = child.stderr.take() {
-            forwarders.push(tokio::spawn(forward(
-                label.to_owned(),
-                output,
-                secrets,
-                last_lines.clone(),
-            )));
+            forwarders.push(tokio::spawn(
+                forward(label.to_owned(), output, secrets, last_lines.clone()).in_current_span(),
+            ));
         }
         // Taken out, because waiting for a child closes the standard input that is still in it.
         let lifeline = child.stdin.take();
@@ -106,7 +101,7 @@ impl PluginProcess {
             last_lines,
             label: label.to_owned(),
         };
-        let owner = tokio::spawn(own(owned, stop_requests, ended_sender));
+        let owner = tokio::spawn(own(owned, stop_requests, ended_sender).in_current_span());
         Ok(Self {
             ended,
             stop,

@@ -12,7 +12,7 @@ use std::{
 
 use longshore_config::{Configuration, Secrets};
 use longshore_core::{Error, Result};
-use longshore_state::{Holder, NewTurn, StateStore, TurnEnd, TurnRetry, TurnStatus};
+use longshore_state::{NewTurn, StateStore, Trigger, TurnEnd, TurnRetry, TurnStatus};
 use tokio::{
     signal::unix::Signal,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -21,14 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Options,
+    alerting::Alerting,
     handle::{Answer, DaemonHandle, Desk, Event, Published, Readiness, RunEnded, RunOutcome},
     runner::{Runner, RunningTask, Work, ended},
-    scheduler::{Ended, Scheduler, Step},
+    scheduler::{Ended, Scheduler, Step, SyncState},
 };
 use crate::{
     engine::{hold::HeldSync, replay::Replay, report::RunReport, run::SyncOutcome},
     failure::Failure,
-    plugin_host::PluginHost,
+    observe::alerts::condition,
 };
 use publish::{Facts, Watched};
 use reload::Reloading;
@@ -42,9 +43,13 @@ const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// A run that is told to end takes about five seconds for what is on its way, and a few for its plugins. One that takes longer hangs.
 const ORDERLY_END: Duration = Duration::from_secs(20);
 
+/// A sync that is tried again has not failed yet, for so many tries: about five minutes.
+const TOLD_AFTER_TRIES: u32 = 3;
+
 /// What a daemon is made of.
 pub(super) struct Parts {
     pub(super) scheduler: Scheduler,
+    pub(super) alerting: Alerting,
     pub(super) configuration: Arc<Configuration>,
     pub(super) options: Options,
     pub(super) secrets: Secrets,
@@ -57,6 +62,7 @@ pub(super) struct Parts {
 /// The daemon.
 pub(super) struct Daemon {
     scheduler: Scheduler,
+    alerting: Alerting,
     configuration: Arc<Configuration>,
     options: Options,
     secrets: Secrets,
@@ -117,12 +123,8 @@ impl Daemon {
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn new(
-        parts: Parts,
-        host: PluginHost,
-        store: Arc<dyn StateStore>,
-        holder: Holder,
-    ) -> Result<(Self, DaemonHandle)> {
+    pub(super) async fn new(parts: Parts, runner: Runner) -> Result<(Self, DaemonHandle)> {
+        let store = runner.store();
         let first = Published {
             syncs: Vec::new(),
             readiness: Readiness::Starting,
@@ -131,12 +133,13 @@ impl Daemon {
         let (handle, desk) = DaemonHandle::new(Arc::clone(&store), first);
         let mut daemon = Self {
             scheduler: parts.scheduler,
+            alerting: parts.alerting,
             configuration: parts.configuration,
             options: parts.options,
             secrets: parts.secrets,
             cancel: parts.cancel,
             held: parts.held,
-            runner: Runner::new(host, Arc::clone(&store), holder),
+            runner,
             store,
             running: HashMap::new(),
             watched: HashMap::new(),
@@ -192,6 +195,7 @@ impl Daemon {
         }
         self.refuse_the_rest();
         tracing::info!("ended; what was interrupted is gone on with at the next start");
+        self.alerting.end().await;
         self.held.release().await?;
         Ok(())
     }
@@ -332,7 +336,11 @@ impl Daemon {
     fn start(&mut self, sync: &str, work: Work) {
         tracing::debug!(sync, "starting");
         let configuration = Arc::clone(&self.configuration);
-        let task = self.runner.start(configuration, sync, work);
+        let trigger = match &work {
+            Work::Turn(_) => self.scheduler.sync(sync).map_or(Trigger::Request, SyncState::trigger),
+            Work::Replay(_) => Trigger::Request,
+        };
+        let task = self.runner.start(configuration, sync, (work, trigger));
         self.running.insert(sync.to_owned(), task);
         self.watched.insert(sync.to_owned(), Watched::default());
     }
@@ -388,6 +396,11 @@ impl Daemon {
                 retry_at = retry_at.map(crate::moment::shown),
                 "failed"
             ),
+        }
+        if kind == "sync" {
+            // An outage is tried again and again: at some time it has to be told.
+            let not_yet = verdict == RunOutcome::WillRetry && tries_before + 1 < TOLD_AFTER_TRIES;
+            self.alerting.run_ended(sync, condition::Ended::of(&outcome, not_yet));
         }
         let succeeded = match verdict {
             _ if kind == "replay" => None,

@@ -4,10 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use longshore_config::{Configuration, Source};
 use longshore_core::Error;
-use longshore_state::{Holder, StateStore};
+use longshore_state::{Holder, StateStore, Trigger};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::scheduler::Ended;
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::Failure,
+    observe::Observation,
     plugin_host::PluginHost,
 };
 
@@ -26,6 +26,7 @@ pub(super) struct Runner {
     host: Arc<PluginHost>,
     store: Arc<dyn StateStore>,
     holder: Holder,
+    observation: Observation,
     tasks: JoinSet<SyncOutcome>,
     syncs: HashMap<Id, String>,
 }
@@ -45,18 +46,29 @@ pub(super) struct RunningTask {
 }
 
 impl Runner {
-    pub(super) fn new(host: PluginHost, store: Arc<dyn StateStore>, holder: Holder) -> Self {
+    pub(super) fn new(host: PluginHost, store: Arc<dyn StateStore>, holder: Holder, observation: Observation) -> Self {
         Self {
             host: Arc::new(host),
             store,
             holder,
+            observation,
             tasks: JoinSet::new(),
             syncs: HashMap::new(),
         }
     }
 
+    /// Where its runs are recorded.
+    pub(super) fn store(&self) -> Arc<dyn StateStore> {
+        Arc::clone(&self.store)
+    }
+
     /// Starts a run of a sync, with the configuration of this moment.
-    pub(super) fn start(&mut self, configuration: Arc<Configuration>, sync: &str, work: Work) -> RunningTask {
+    pub(super) fn start(
+        &mut self,
+        configuration: Arc<Configuration>,
+        sync: &str,
+        (work, trigger): (Work, Trigger),
+    ) -> RunningTask {
         let running = RunningTask {
             cancel: CancellationToken::new(),
             progress: Progress::default(),
@@ -68,12 +80,12 @@ impl Runner {
             configuration,
             cancel: running.cancel.clone(),
             progress: running.progress.clone(),
+            trigger,
+            observation: self.observation.clone(),
         };
         let name = sync.to_owned();
-        // Whoever keeps a run's log lines finds them by this span.
-        let span = tracing::info_span!("run", sync);
         let task = async move { Box::pin(run.until_done(&name, work)).await };
-        let handle = self.tasks.spawn(task.instrument(span));
+        let handle = self.tasks.spawn(task);
         self.syncs.insert(handle.id(), sync.to_owned());
         running
     }
@@ -126,6 +138,8 @@ struct Run {
     configuration: Arc<Configuration>,
     cancel: CancellationToken,
     progress: Progress,
+    trigger: Trigger,
+    observation: Observation,
 }
 
 impl Run {
@@ -145,6 +159,8 @@ impl Run {
             holder: self.holder.clone(),
             cancel: self.cancel.clone(),
             announce: &announce,
+            trigger: self.trigger,
+            observation: self.observation.clone(),
             turn: match work {
                 Work::Turn(turn) => Some(turn),
                 Work::Replay(_) => None,

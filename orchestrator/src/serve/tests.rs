@@ -1,6 +1,7 @@
 //! A daemon within this process, over a real store: what its handle answers and tells, and what it finds of one that died. Its syncs name a plugin that does
 //! not exist, so that each run fails at once and for good; what runs do is tested with real plugins in `tests/tests/e2e/daemon`.
 
+mod alerts;
 mod handle;
 mod recovery;
 
@@ -30,8 +31,14 @@ struct Serving {
 impl Serving {
     /// A daemon with the sync `a`, which is due at the beginning of each year.
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with more options of the sync.
+    async fn start_with(more: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        write(folder.path(), &configuration(&["a"]));
+        let text = configuration(&["a"]).replace("registry: local, tables", &format!("registry: local, {more} tables"));
+        write(folder.path(), &text);
         let path = folder.path().join("longshore.yml");
         let secrets = Secrets::new();
         let loaded = Loader::new().with_secrets(secrets.clone()).load(&[&path]).unwrap();
@@ -48,6 +55,7 @@ impl Serving {
             secrets,
             holder: Holder::current("test"),
             cancel: cancel.clone(),
+            observation: crate::observe::Observation::default(),
         };
         // The state's location decides where the socket is.
         let mut loaded = loaded;

@@ -147,6 +147,7 @@ impl BatchDestination {
             preferred_batch_rows: Some(self.batch_rows(endpoint, is_events)),
             preferred_unacked_rows: is_events.then(|| self.unacked_events(endpoint)),
             age_limit: age::limit(&plan, Utc::now()),
+            identity_column: (!is_events).then(|| plan.column_name(plan.custom_id)),
             warnings: plan.warnings,
         })
     }

@@ -69,6 +69,7 @@ impl Destination for Discard {
             preferred_unacked_rows: None,
             warnings: warnings.clone(),
             age_limit: None,
+            identity_column: None,
         });
         Ok(prepared.collect())
     }

@@ -3,5 +3,6 @@
 mod interrupted;
 mod mending;
 mod retrying;
+mod same_row;
 mod scene;
 mod superseding;

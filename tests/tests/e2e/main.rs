@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
+mod alerts;
 mod bad_input;
 mod bad_values;
 mod clickhouse_front;
@@ -14,6 +15,7 @@ mod fault_proxy;
 mod faulty_api;
 mod first_syncs;
 mod generated;
+mod history;
 mod incremental;
 mod interruptions;
 mod kill_matrix;
@@ -30,5 +32,6 @@ mod scene;
 mod secrets;
 mod slow_destination;
 mod support;
+mod traces;
 mod two_orchestrators;
 mod workspace_rules;

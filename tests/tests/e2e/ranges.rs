@@ -68,13 +68,17 @@ async fn a_range_is_sent_once_more_and_the_cursor_stays() -> Result<()> {
 #[tokio::test]
 async fn a_range_that_can_not_be_read_is_refused_before_anything_is_sent() -> Result<()> {
     let scene = Scene::open(10, 10).await?;
-    let cases: [(&[&str], &[&str]); 3] = [
+    let cases: [(&[&str], &[&str]); 4] = [
         (&["--from", "yesterday"], &["yesterday", "last_updated_at", "RFC 3339"]),
         (
             &["--from", "2026-01-01", "--table", "profilse"],
             &["profilse", "profiles"],
         ),
         (&["--table", "profiles"], &["--from", "--to"]),
+        (
+            &["--from", "2026-02-01", "--to", "2026-01-01"],
+            &["2026-02-01", "ends before it begins", "Exchange"],
+        ),
     ];
     for (arguments, words) in cases {
         let finished = sync_again(&scene, Target::Profiles, arguments).await?;
@@ -94,7 +98,7 @@ async fn an_empty_range_reads_nothing() -> Result<()> {
     let report = sync_again(
         &scene,
         Target::Profiles,
-        &["--from", "2026-02-01", "--to", "2026-01-01"],
+        &["--from", "2026-02-01", "--to", "2026-02-01"],
     )
     .await?;
     assert_eq!(Report::of(&report.succeeded()?)?.only_table().read, 0);

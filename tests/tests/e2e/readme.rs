@@ -6,7 +6,8 @@ use std::{
 };
 
 use longshore_tests::{
-    Context, Longshore, PASSWORD, PATIENCE, PostgresCluster, Result, USER, binaries, eventually, shop::Shop,
+    Context, Longshore, PASSWORD, PATIENCE, PROJECT_KEY, PostgresCluster, REST_API_KEY, Result, SandboxOptions,
+    SandboxProcess, USER, binaries, eventually, shop::Shop,
 };
 use tokio::net::TcpStream;
 
@@ -96,6 +97,45 @@ async fn the_first_sync_of_the_readme_works_as_it_stands_there() -> Result<()> {
     };
     assert_eq!(counts(&syncs[0])[1..3], ["50", "50"], "{}", syncs[0]);
     assert_eq!(counts(&syncs[1])[1..3], ["0", "0"], "{}", syncs[1]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_tables_of_the_readme_can_be_made_and_its_events_sent() -> Result<()> {
+    let database = PostgresCluster::shared().await?.create_database().await?;
+    for block in blocks_in("README.md", "sql") {
+        database.execute(&block.text()).await?;
+    }
+    let sandbox = SandboxProcess::start(SandboxOptions {
+        rate_limited: false,
+        strict: true,
+    })
+    .await?;
+    let mut longshore = Longshore::new()?;
+    for (name, value) in [
+        ("PGPASSWORD", PASSWORD),
+        ("BATCH_PROJECT_KEY", PROJECT_KEY),
+        ("BATCH_REST_API_KEY", REST_API_KEY),
+    ] {
+        longshore.set_variable(name, value);
+    }
+    let init = ["init", "--target", "profile_events", "events.yml"];
+    longshore.run(init).await?.succeeded()?;
+    let written = std::fs::read_to_string(longshore.folder().join("events.yml")).context("it was written")?;
+    let here = written
+        .replace("host: localhost", "host: 127.0.0.1")
+        .replace("port: 5432", &format!("port: {}", database.port()))
+        .replace("database: shop", &format!("database: {}", database.name()))
+        .replace("username: longshore", &format!("username: {USER}"))
+        .replace(
+            "# base_url: http://127.0.0.1:8099",
+            &format!("base_url: {}", sandbox.base_url()),
+        );
+    longshore.write("events.yml", &here)?;
+    longshore.run(["sync", "events.yml"]).await?.succeeded()?;
+    let mut names: Vec<String> = sandbox.events().await?.into_iter().map(|event| event.name).collect();
+    names.sort();
+    assert_eq!(names, ["bought", "viewed"]);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ const CANARIES: [&str; 4] = [PASSWORD, REST_API_KEY, PROJECT_KEY, WRONG];
 const WRONG: &str = "canary-of-a-mistyped-password";
 
 /// Every command, in an order in which each has something to show.
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "validate events.yml",
     "test-connection events.yml",
     "tables events.yml --columns",
@@ -29,6 +29,7 @@ const COMMANDS: [&str; 21] = [
     "state reset events --yes",
     "runs list",
     "runs show last",
+    "runs show last --logs",
     "rejects list",
     "rejects show 1",
     "plugin list",

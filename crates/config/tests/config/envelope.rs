@@ -67,7 +67,7 @@ kind: destination
 spec: {name: lake, path: lake, write_mode: append}
 ---
 kind: settings
-spec: {state: 'sqlite:/var/lib/longshore/state.db'}
+spec: {state: 'sqlite:/var/lib/longshore/state.db', history: {retention: 48h}}
 ",
     );
     let configuration = site.loaded();
@@ -95,6 +95,11 @@ spec: {state: 'sqlite:/var/lib/longshore/state.db'}
     assert_eq!(
         configuration.settings.state,
         StateLocation::Sqlite("/var/lib/longshore/state.db".into())
+    );
+    let history = configuration.settings.history;
+    assert_eq!(
+        (history.retention.to_string(), history.max_runs),
+        ("2d".to_owned(), 5_000)
     );
 }
 

@@ -25,6 +25,7 @@ use crate::serve::{
     configured::Configured,
     plugin_service::{Role, parse_spec, spec_schema},
     streaming::OwnedTask,
+    telemetry,
 };
 
 /// Acks of one partition that wait for the socket.
@@ -97,7 +98,9 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
     type ReadBackStream = BoxStream<'static, Result<v1::ReadBackResponse, Status>>;
 
     async fn prepare(&self, request: Request<v1::PrepareRequest>) -> Result<Response<v1::PrepareResponse>, Status> {
+        let mut span = telemetry::begin("Destination/Prepare", request.metadata());
         let request = request.into_inner();
+        span.about("longshore.run_id", &request.run_id);
         let prepare = async {
             check_declared(request.dry_run, D::CAPABILITIES.dry_run)?;
             let tables = request
@@ -115,7 +118,9 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
             }
             Ok(prepared)
         };
-        let prepared = prepare.await.map_err(|error| to_status(&error))?;
+        let prepared = prepare.await;
+        span.came_out(&prepared);
+        let prepared = prepared.map_err(|error| to_status(&error))?;
         Ok(Response::new(v1::PrepareResponse {
             tables: prepared.into_iter().map(Into::into).collect(),
         }))
@@ -125,6 +130,7 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         &self,
         request: Request<Streaming<v1::WriteRequest>>,
     ) -> Result<Response<Self::WriteStream>, Status> {
+        let mut span = telemetry::begin("Destination/Write", request.metadata());
         let mut requests = request.into_inner();
         let destination = self.destination().map_err(|error| to_status(&error))?;
         let open = requests.message().await?.and_then(|message| message.request);
@@ -137,15 +143,20 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         check_declared(open.dry_run, D::CAPABILITIES.dry_run).map_err(|error| to_status(&error))?;
         let (uncertain_rows, keep_rows) = (open.uncertain_rows, open.keep_rejected_rows);
         let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
+        span.about("longshore.table", &partition.table.name);
+        span.about("longshore.partition", &partition.partition_id);
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
         let key = partition.table.primary_key.clone();
-        let unacked = Arc::new(UnackedBatches::new(Arc::new(decoder), key, keep_rows));
+        let unacked = UnackedBatches::new(Arc::new(decoder), key, partition.write_mode, keep_rows);
+        let unacked = Arc::new(unacked);
         let identities = self.identities.of(&partition.table.name);
         let stream = self.identities.next_stream();
         let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), identities, stream);
         let batches = BatchReceiver::new(requests, unacked, HeldRows::new(uncertain_rows, acks.clone()));
         let task = tokio::spawn(async move {
-            if let Err(error) = write(destination.as_ref(), partition, batches, acks).await {
+            let outcome = write(destination.as_ref(), partition, batches, acks).await;
+            span.came_out(&outcome);
+            if let Err(error) = outcome {
                 // Nobody listens any more when Longshore has given the partition up.
                 sender.send(Err(to_status(&error))).await.ok();
             }
@@ -160,9 +171,13 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         &self,
         request: Request<v1::DeleteStaleRequest>,
     ) -> Result<Response<v1::DeleteStaleResponse>, Status> {
+        let mut span = telemetry::begin("Destination/DeleteStale", request.metadata());
         let request = request.into_inner();
+        span.about("longshore.table", &request.table);
         let delete = async { self.destination()?.delete_stale(&request.run_id, &request.table).await };
-        let deleted = delete.await.map_err(|error| to_status(&error))?;
+        let deleted = delete.await;
+        span.came_out(&deleted);
+        let deleted = deleted.map_err(|error| to_status(&error))?;
         Ok(Response::new(v1::DeleteStaleResponse { deleted }))
     }
 

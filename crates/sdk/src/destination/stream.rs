@@ -1,8 +1,11 @@
 //! One partition's stream of batches in, and of acks and rejects out.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
@@ -174,6 +177,8 @@ pub struct AckSender {
     identities: Arc<TableIdentities>,
     /// The stream's number within the process.
     stream: u64,
+    /// Microseconds since the last ack.
+    rate_limit_wait: Arc<AtomicU64>,
 }
 
 impl AckSender {
@@ -190,6 +195,7 @@ impl AckSender {
             unacked,
             identities,
             stream,
+            rate_limit_wait: Arc::default(),
         }
     }
 
@@ -243,7 +249,19 @@ impl AckSender {
             delivered,
             rejected: rejected + self.held_in(sequence),
             filtered,
+            figures: self.take_figures(),
         }))
+    }
+
+    /// Counts time for which a request of this stream waited for a rate limit; it is shown to users with the next ack.
+    pub fn waited_for_rate_limit(&self, time: Duration) {
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.rate_limit_wait.fetch_add(microseconds, Ordering::Relaxed);
+    }
+
+    fn take_figures(&self) -> Option<v1::WriteFigures> {
+        let rate_limit_wait_us = self.rate_limit_wait.swap(0, Ordering::Relaxed);
+        (rate_limit_wait_us > 0).then_some(v1::WriteFigures { rate_limit_wait_us })
     }
 
     /// Says that so many rows are about to be sent once more, because it is not known whether they arrived, to a target where that leaves a trace.

@@ -10,11 +10,12 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use longshore_core::error::{Error, Result};
 use longshore_protocol::{
-    framing::{BatchDecoder, BatchEncoder},
+    framing::{BatchDecoder, BatchEncoder, FramingError},
     v1::{self, write_response::Response},
 };
+use xxhash_rust::xxh3::xxh3_128;
 
-use super::reject::Reject;
+use super::{WriteMode, reject::Reject};
 use crate::row_key::key_of_row;
 
 /// Rejects that one message holds.
@@ -31,14 +32,16 @@ pub(super) struct UnackedBatches {
     /// Rejects take their rows along.
     keep_rows: bool,
     key: Vec<String>,
+    told_apart_by: Option<Vec<usize>>,
     decoder: Arc<BatchDecoder>,
     batches: Mutex<BTreeMap<u64, Bytes>>,
 }
 
 impl UnackedBatches {
-    pub(super) fn new(decoder: Arc<BatchDecoder>, key: Vec<String>, keep_rows: bool) -> Self {
+    pub(super) fn new(decoder: Arc<BatchDecoder>, key: Vec<String>, write_mode: WriteMode, keep_rows: bool) -> Self {
         Self {
             keep_rows,
+            told_apart_by: told_apart_by(&decoder, &key, write_mode),
             key,
             decoder,
             batches: Mutex::default(),
@@ -85,6 +88,32 @@ impl UnackedBatches {
     }
 }
 
+/// The columns that tell a row from all others of its table, in any run: the key's, where rows are replaced and the newest version of one is what counts;
+/// where rows are added, all of them, because each version is a row of its own. None in a table without key: two rows may be the same in all columns.
+fn told_apart_by(decoder: &BatchDecoder, key: &[String], write_mode: WriteMode) -> Option<Vec<usize>> {
+    let schema = decoder.schema();
+    let key: Option<Vec<usize>> = key.iter().map(|name| schema.index_of(name).ok()).collect();
+    let key = key.filter(|key| !key.is_empty())?;
+    Some(match write_mode {
+        WriteMode::Append => (0..schema.fields().len()).collect(),
+        WriteMode::Overwrite | WriteMode::OverwriteDeleteStale => key,
+    })
+}
+
+/// 128 bits of the row's encoded columns: equal values are encoded equally, wherever in a batch they stand.
+fn fingerprint(row: &RecordBatch, columns: &[usize]) -> std::result::Result<Bytes, FramingError> {
+    let encoded = BatchEncoder::compact().encode(&row.project(columns)?)?;
+    Ok(xxh3_128(&encoded).to_be_bytes().to_vec().into())
+}
+
+fn not_encoded(sequence: u64, error: &FramingError) -> Error {
+    Error::internal(
+        "row_not_kept",
+        format!("A row of batch {sequence} can not be encoded alone"),
+    )
+    .with_cause(error)
+}
+
 /// See [`UnackedBatches::messages`].
 pub(super) struct RejectMessages<'a> {
     unacked: &'a UnackedBatches,
@@ -127,6 +156,12 @@ impl RejectMessages<'_> {
         }
         let primary_key = key_of_row(&batch, index, &self.unacked.key);
         let mut complete = v1::Reject::from(reject);
+        if complete.rule != longshore_protocol::UNCERTAIN_DELIVERY
+            && let Some(columns) = &self.unacked.told_apart_by
+        {
+            complete.fingerprint =
+                fingerprint(&batch.slice(index, 1), columns).map_err(|error| not_encoded(sequence, &error))?;
+        }
         if complete.key.is_empty() {
             complete.key = primary_key;
         } else {
@@ -135,15 +170,13 @@ impl RejectMessages<'_> {
         if self.unacked.keep_rows {
             let data = BatchEncoder::compact()
                 .encode(&batch.slice(index, 1))
-                .map_err(|error| {
-                    Error::internal(
-                        "row_not_kept",
-                        format!("A row of batch {sequence} can not be encoded alone"),
-                    )
-                    .with_cause(&error)
-                })?;
-            if data.len() <= LARGEST_KEPT_ROW {
-                complete.row_data = data;
+                .map_err(|error| not_encoded(sequence, &error))?;
+            match data.len() <= LARGEST_KEPT_ROW {
+                true => complete.row_data = data,
+                false => complete.reason.push_str(&format!(
+                    "; the row is larger than {} MiB and is not kept",
+                    LARGEST_KEPT_ROW / (1024 * 1024)
+                )),
             }
         }
         Ok(complete)

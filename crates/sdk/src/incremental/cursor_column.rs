@@ -58,7 +58,8 @@ impl CursorColumn<'_> {
     /// A range that is to be read, with ends of the column's type. They come as text where a person wrote them.
     ///
     /// # Errors
-    /// `range_invalid`: an end is no value of the column.
+    /// - `range_invalid`: an end is no value of the column.
+    /// - `range_reversed`: it ends before it begins.
     pub fn range(&self, range: &CursorRange) -> Result<CursorRange> {
         let Self {
             name, table, type_name, ..
@@ -75,15 +76,20 @@ impl CursorColumn<'_> {
             .clone()
             .typed(self.cursor_type)
             .map_err(|error| invalid().with_cause(&error))?;
-        match typed
-            .from
-            .iter()
-            .chain(&typed.to)
-            .find(|end| !fits(end, self.cursor_type))
-        {
-            Some(_) => Err(invalid()),
-            None => Ok(typed),
+        let ends = || typed.from.iter().chain(&typed.to);
+        if ends().any(|end| !fits(end, self.cursor_type)) {
+            return Err(invalid());
         }
+        if typed.is_empty() && typed.from != typed.to {
+            let [from, to] =
+                [&typed.from, &typed.to].map(|end| end.as_ref().map(CursorValue::to_string).unwrap_or_default());
+            let message =
+                format!("The range from {from} to {to} of the cursor {name} of table {table} ends before it begins");
+            return Err(Error::config("range_reversed", message)
+                .with_table(*table)
+                .with_remedy("Exchange its ends: --from is the first value to read, --to the first one beyond."));
+        }
+        Ok(typed)
     }
 
     /// Where the table's rows begin to be of interest: the configured `start_from`, when it is a value. It bounds every run, so that a row of before does not come

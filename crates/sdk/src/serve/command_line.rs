@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use longshore_core::{Error, Result};
 use tracing::level_filters::LevelFilter;
 
-use super::{Plugin, lifeline, listener::Listener};
+use super::{Plugin, lifeline, listener::Listener, telemetry};
 
 #[derive(Parser)]
 #[command(disable_help_subcommand = true)]
@@ -110,7 +110,9 @@ async fn serve_until_stopped(plugin: Plugin, serve: &Serve) -> Result<()> {
     }
     stop.send(()).ok();
     // Streams that are still open end with the process: everything that matters is with Longshore.
-    tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()))
+    let outcome = tokio::time::timeout(GRACE, serving).await.unwrap_or(Ok(()));
+    telemetry::end().await;
+    outcome
 }
 
 /// How long open calls may go on after the plugin was told to stop; well below the contract's 5 s.

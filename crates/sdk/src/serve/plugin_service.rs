@@ -13,6 +13,8 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use tonic::{Request, Response, Status};
 
+use super::telemetry;
+
 /// A source or a destination, as the `Plugin` service sees it.
 pub(crate) trait Role: Send + Sync {
     /// Fills in the role's part of the description.
@@ -87,6 +89,7 @@ impl plugin_server::Plugin for PluginService {
         };
         tracing::debug!(invocation_id = request.invocation_id, "configured");
         role.configure(&request.spec_json).map_err(|error| to_status(&error))?;
+        telemetry::configure(self.name, self.version, request.telemetry);
         Ok(Response::new(v1::ConfigureResponse {}))
     }
 

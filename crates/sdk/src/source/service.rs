@@ -20,6 +20,7 @@ use crate::serve::{
     configured::Configured,
     plugin_service::{Role, parse_spec, spec_schema},
     streaming::OwnedTask,
+    telemetry,
 };
 
 /// Messages of one partition that wait for the socket: enough to overlap encoding with sending, little enough to bound memory.
@@ -113,7 +114,9 @@ impl<S: Source> source_server::Source for SourceRole<S> {
     }
 
     async fn open_run(&self, request: Request<v1::OpenRunRequest>) -> Result<Response<v1::OpenRunResponse>, Status> {
+        let mut span = telemetry::begin("Source/OpenRun", request.metadata());
         let request = request.into_inner();
+        span.about("longshore.run_id", &request.run_id);
         let open = async {
             let tables = request
                 .tables
@@ -131,7 +134,9 @@ impl<S: Source> source_server::Source for SourceRole<S> {
                 .map(TryInto::try_into)
                 .collect::<Result<Vec<v1::TablePlan>>>()
         };
-        let tables = open.await.map_err(|error| to_status(&error))?;
+        let opened = open.await;
+        span.came_out(&opened);
+        let tables = opened.map_err(|error| to_status(&error))?;
         tables
             .iter()
             .filter_map(|plan| plan.table.as_ref())
@@ -140,6 +145,7 @@ impl<S: Source> source_server::Source for SourceRole<S> {
     }
 
     async fn read(&self, request: Request<Streaming<v1::ReadRequest>>) -> Result<Response<Self::ReadStream>, Status> {
+        let mut span = telemetry::begin("Source/Read", request.metadata());
         let mut requests = request.into_inner();
         let source = self.source().map_err(|error| to_status(&error))?;
         let open = requests.message().await?.and_then(|message| message.request);
@@ -150,8 +156,10 @@ impl<S: Source> source_server::Source for SourceRole<S> {
             )));
         };
         let key = self.key_of(&open.table);
+        span.about("longshore.table", &open.table);
         let limits = BatchLimits::new(open.max_message_bytes, open.max_batch_rows);
         let partition = partition_of(open).map_err(|error| to_status(&error))?;
+        span.about("longshore.partition", &partition.partition.id);
         let (sender, receiver) = mpsc::channel(MESSAGES_IN_FLIGHT);
         let (commits, committed) = watch::channel(0);
         let mut output = PartitionWriter::new(sender.clone(), committed, key, limits);
@@ -166,6 +174,7 @@ impl<S: Source> source_server::Source for SourceRole<S> {
                 outcome = reading => outcome,
                 gone = follow_commits(requests, commits) => Err(gone),
             };
+            span.came_out(&outcome);
             if let Err(error) = outcome {
                 // Nobody listens any more when Longshore has given the partition up.
                 sender.send(Err(to_status(&error))).await.ok();
@@ -187,9 +196,12 @@ impl<S: Source> source_server::Source for SourceRole<S> {
     }
 
     async fn close_run(&self, request: Request<v1::CloseRunRequest>) -> Result<Response<v1::CloseRunResponse>, Status> {
+        let mut span = telemetry::begin("Source/CloseRun", request.metadata());
         let run_id = request.into_inner().run_id;
         let close = async { self.source()?.close_run(&run_id).await };
-        close.await.map_err(|error| to_status(&error))?;
+        let closed = close.await;
+        span.came_out(&closed);
+        closed.map_err(|error| to_status(&error))?;
         Ok(Response::new(v1::CloseRunResponse {}))
     }
 }

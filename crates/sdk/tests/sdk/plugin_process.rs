@@ -68,6 +68,7 @@ impl PluginProcess {
             spec_json: spec.to_string(),
             invocation_id: "test".to_owned(),
             role: role.into(),
+            telemetry: None,
         };
         PluginClient::new(self.channel.clone())
             .configure(request)

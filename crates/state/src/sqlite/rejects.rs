@@ -2,12 +2,13 @@
 
 use rusqlite::{OptionalExtension as _, Row, Statement, ToSql, Transaction, named_params, params, types::Type};
 
-use super::{bounds, failure::Failure, rows::damaged};
+use super::{bounds, failure::Failure, holds, rows::damaged};
 use crate::{
     checkpoint::CheckpointCommit,
+    failure,
     hold::Hold,
     moment::UnixMicros,
-    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, Retryable},
+    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Retryable},
 };
 
 /// The conditions of a [`RejectFilter`].
@@ -19,7 +20,8 @@ const MATCHING: &str = "(:sync IS NULL OR rejects.sync = :sync) AND (:table IS N
 
 /// A reject without its row.
 const COLUMNS: &str = "rejects.id, rejects.sync, table_name, partition_id, at, destination, key, primary_key, rule, column_name, reason, whole_row,
-     identity, sequence, row_number, rejects.status, attempts, tried_at, uncertain, resolved_at, row_data IS NOT NULL AS row_kept, row_table,
+     identity, identity_column, fingerprint, sequence, row_number, rejects.status, attempts, tried_at, uncertain, resolved_at,
+     row_data IS NOT NULL AS row_kept, row_table,
      (SELECT run_id FROM runs WHERE runs.id = run) AS run_id, (SELECT run_id FROM runs WHERE runs.id = resolved_run) AS resolved_run_id";
 
 /// Records a commit's rejects and what its rows supersede; returns what was dropped to make room.
@@ -37,6 +39,7 @@ pub(super) fn record(
             table,
             destination: &superseded.destination,
             identity: &superseded.identity,
+            identity_column: &superseded.identity_column,
             before: i64::MAX,
         };
         supersede(tx, run, &older, commit.at)?;
@@ -82,14 +85,15 @@ impl Recording<'_> {
 
     /// Returns how many bytes of its row are kept.
     fn insert_one(&self, tx: &Transaction<'_>, reject: &NewReject) -> Result<u64, Failure> {
+        let uncertain = self.replace_earlier(tx, reject)?;
         let resolved = reject.superseded.then_some(self.at.0);
         let row_data = Some(&reject.row_data).filter(|data| !data.is_empty() && !reject.superseded);
         tx.prepare_cached(
             "INSERT INTO rejects (run, sync, table_name, partition_id, at, destination, key, primary_key, rule, column_name, reason, whole_row,
-                identity, sequence, row_number, status, resolved_at, resolved_run, row_data, row_table)
+                identity, identity_column, fingerprint, sequence, row_number, status, resolved_at, resolved_run, row_data, row_table, uncertain)
              VALUES (:run, :sync, :table, :partition, :at, :destination, :key, :primary_key, :rule, :column, :reason, :whole_row,
-                :identity, :sequence, :row, iif(:resolved IS NULL, 'pending', 'superseded'), :resolved, iif(:resolved IS NULL, NULL, :run),
-                :row_data, iif(:row_data IS NULL, NULL, :row_table))",
+                :identity, :identity_column, :fingerprint, :sequence, :row, iif(:resolved IS NULL, 'pending', 'superseded'), :resolved,
+                iif(:resolved IS NULL, NULL, :run), :row_data, iif(:row_data IS NULL, NULL, :row_table), :uncertain)",
         )?
         .execute(named_params! {
             ":run": self.run,
@@ -105,6 +109,9 @@ impl Recording<'_> {
             ":reason": reject.reason,
             ":whole_row": reject.whole_row,
             ":identity": reject.identity,
+            ":identity_column": reject.identity_column,
+            ":fingerprint": reject.fingerprint,
+            ":uncertain": uncertain,
             ":sequence": reject.sequence,
             ":row": reject.row,
             ":resolved": resolved,
@@ -112,6 +119,32 @@ impl Recording<'_> {
             ":row_table": self.row_table,
         })?;
         Ok(row_data.map_or(0, |data| data.len() as u64))
+    }
+
+    /// A row that was read again and refused again has the rejects of its last run alone: what earlier runs recorded of it is superseded. Returns whether the
+    /// row may be at the target already.
+    fn replace_earlier(&self, tx: &Transaction<'_>, reject: &NewReject) -> Result<bool, Failure> {
+        if reject.fingerprint.is_empty() {
+            return Ok(false);
+        }
+        let mut earlier = tx.prepare_cached(
+            "SELECT id, uncertain FROM rejects
+             WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND fingerprint = ?4 AND fingerprint <> x'' AND status = 'pending'
+               AND run <> ?5",
+        )?;
+        let place = params![
+            self.hold.sync,
+            self.table,
+            reject.destination,
+            reject.fingerprint,
+            self.run
+        ];
+        let earlier = earlier.query_map(place, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let earlier: Vec<(i64, bool)> = earlier.collect::<Result<_, _>>()?;
+        for (id, _) in &earlier {
+            resolve(tx, &self.hold.sync, *id, "superseded", (Some(self.run), self.at))?;
+        }
+        Ok(earlier.iter().any(|(_, uncertain)| *uncertain))
     }
 }
 
@@ -129,6 +162,7 @@ pub(super) struct Older<'a> {
     pub(super) table: &'a str,
     pub(super) destination: &'a str,
     pub(super) identity: &'a str,
+    pub(super) identity_column: &'a str,
     /// Only those with a lower number.
     pub(super) before: i64,
 }
@@ -140,6 +174,7 @@ pub(super) fn supersede(tx: &Transaction<'_>, run: i64, older: &Older<'_>, at: U
         table,
         destination,
         identity,
+        identity_column,
         before,
     } = *older;
     if identity.is_empty() {
@@ -147,14 +182,27 @@ pub(super) fn supersede(tx: &Transaction<'_>, run: i64, older: &Older<'_>, at: U
     }
     let mut found = tx.prepare_cached(
         "SELECT id FROM rejects
-         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND identity = ?4 AND status = 'pending' AND id < ?5",
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND identity = ?4 AND identity_column = ?5 AND status = 'pending' AND id < ?6",
     )?;
-    let found = found.query_map(params![sync, table, destination, identity, before], |row| row.get(0))?;
+    let place = params![sync, table, destination, identity, identity_column, before];
+    let found = found.query_map(place, |row| row.get(0))?;
     let found: Vec<i64> = found.collect::<Result<_, _>>()?;
     for id in found {
-        resolve(tx, sync, id, "superseded", (run, at))?;
+        resolve(tx, sync, id, "superseded", (Some(run), at))?;
     }
     Ok(())
+}
+
+/// Gives up pending rejects by a person's wish; returns how many.
+pub(super) fn discard(tx: &Transaction<'_>, sync: &str, ids: &[i64], at: UnixMicros) -> Result<u64, Failure> {
+    let mut pending = tx.prepare_cached("SELECT 1 FROM rejects WHERE id = ?1 AND sync = ?2 AND status = 'pending'")?;
+    for &id in ids {
+        if !pending.exists(params![id, sync])? {
+            return Err(failure::reject_not_pending(id).into());
+        }
+        resolve(tx, sync, id, "discarded", (None, at))?;
+    }
+    Ok(ids.len() as u64)
 }
 
 /// Ends a pending reject, and lets go of its row.
@@ -163,7 +211,7 @@ pub(super) fn resolve(
     sync: &str,
     id: i64,
     status: &str,
-    (run, at): (i64, UnixMicros),
+    (run, at): (Option<i64>, UnixMicros),
 ) -> Result<(), Failure> {
     bounds::release_row(tx, sync, id)?;
     tx.prepare_cached(
@@ -192,6 +240,13 @@ pub(super) fn get(tx: &Transaction<'_>, id: i64) -> Result<Option<KeptReject>, F
         "SELECT {COLUMNS}, row_data FROM rejects WHERE rejects.id = ?1"
     ))?;
     Ok(statement.query_row([id], kept_of).optional()?)
+}
+
+pub(super) fn count_pending(tx: &Transaction<'_>, sync: &str) -> Result<u64, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT count(*) FROM rejects INDEXED BY rejects_pending WHERE sync = ?1 AND status = 'pending'",
+    )?;
+    Ok(statement.query_row([sync], |row| row.get(0))?)
 }
 
 pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<RejectCount>, Failure> {
@@ -227,6 +282,49 @@ pub(super) fn page(tx: &Transaction<'_>, filter: &RejectFilter, page: Page) -> R
     collect_page(statement.raw_query(), page.bytes)
 }
 
+/// Pending whole rows that are kept, apart from what is held.
+const WHOLE_ROWS: &str = "rejects.sync = :sync AND table_name = :table AND destination = :destination AND rejects.status = 'pending' AND whole_row
+     AND row_data IS NOT NULL AND rule <> :held_rule";
+
+/// No newer version of the row can have been delivered without being noticed. A row that had no identity for want of one in the very column has none now either.
+const VERSION_KNOWN: &str =
+    "(:replaces_by IS NULL OR version_known AND NOT (identity = '' AND identity_column = :replaces_by))";
+
+/// Rows are going to be delivered under identities of a column. Newer versions of rows that were refused under another column can not be told from then on.
+pub(super) fn forget_versions(tx: &Transaction<'_>, hold: &Hold, replaced: &RejectedIdentities) -> Result<(), Failure> {
+    holds::fence(tx, hold)?;
+    tx.prepare_cached(
+        "UPDATE rejects SET version_known = 0
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND status = 'pending' AND version_known
+           AND identity_column <> ?4",
+    )?
+    .execute(params![
+        hold.sync,
+        replaced.table,
+        replaced.destination,
+        replaced.identity_column
+    ])?;
+    Ok(())
+}
+
+/// How many a run leaves alone because nobody knows whether newer versions of their rows were delivered.
+pub(super) fn of_unknown_version(tx: &Transaction<'_>, retryable: &Retryable) -> Result<u64, Failure> {
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT count(*) FROM rejects INDEXED BY rejects_to_retry WHERE {WHOLE_ROWS} AND NOT {VERSION_KNOWN}"
+    ))?;
+    let counted = statement.query_row(
+        named_params! {
+            ":sync": retryable.sync,
+            ":table": retryable.table,
+            ":destination": retryable.destination,
+            ":held_rule": retryable.held_rule,
+            ":replaces_by": retryable.replaces_by,
+        },
+        |row| row.get(0),
+    );
+    Ok(counted?)
+}
+
 /// Rejects that a run may try again by itself, with their rows, those first that were tried least.
 pub(super) fn retryable(
     tx: &Transaction<'_>,
@@ -235,8 +333,7 @@ pub(super) fn retryable(
 ) -> Result<Vec<KeptReject>, Failure> {
     let mut statement = tx.prepare_cached(&format!(
         "SELECT {COLUMNS}, row_data FROM rejects INDEXED BY rejects_to_retry
-         WHERE rejects.sync = :sync AND table_name = :table AND destination = :destination AND rejects.status = 'pending' AND whole_row
-           AND row_data IS NOT NULL AND rule <> :held_rule AND (:uncertain_too OR NOT uncertain)
+         WHERE {WHOLE_ROWS} AND {VERSION_KNOWN} AND (:uncertain_too OR NOT uncertain)
            AND row_table NOT IN (SELECT value FROM json_each(:except_tables))
            AND run IS NOT :run AND tried_run IS NOT :run
          ORDER BY attempts, rejects.id LIMIT :limit"
@@ -250,6 +347,7 @@ pub(super) fn retryable(
         ":table": retryable.table,
         ":destination": retryable.destination,
         ":held_rule": retryable.held_rule,
+        ":replaces_by": retryable.replaces_by,
         ":uncertain_too": retryable.uncertain_too,
         ":except_tables": numbers(&retryable.except_tables),
         ":run": run.unwrap_or(0),
@@ -280,15 +378,23 @@ fn collect_page(mut rows: rusqlite::Rows<'_>, most_bytes: u64) -> Result<Vec<Kep
 /// Identities that have pending rejects, in their order, behind one of them.
 pub(super) fn identities(
     tx: &Transaction<'_>,
-    (sync, table, destination): (&str, &str, &str),
+    rejected: &RejectedIdentities,
     after: &str,
     limit: u32,
 ) -> Result<Vec<String>, Failure> {
+    let RejectedIdentities {
+        sync,
+        table,
+        destination,
+        identity_column,
+    } = rejected;
     let mut statement = tx.prepare_cached(
         "SELECT DISTINCT identity FROM rejects
-         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND status = 'pending' AND identity > ?4 ORDER BY identity LIMIT ?5",
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND identity_column = ?4 AND status = 'pending' AND identity > ?5
+         ORDER BY identity LIMIT ?6",
     )?;
-    let found = statement.query_map(params![sync, table, destination, after, limit], |row| row.get(0))?;
+    let place = params![sync, table, destination, identity_column, after, limit];
+    let found = statement.query_map(place, |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 
@@ -351,6 +457,8 @@ fn reject_of(row: &Row<'_>) -> rusqlite::Result<Reject> {
             reason: row.get("reason")?,
             whole_row: row.get("whole_row")?,
             identity: row.get("identity")?,
+            identity_column: row.get("identity_column")?,
+            fingerprint: row.get("fingerprint")?,
             sequence: row.get("sequence")?,
             row: row.get("row_number")?,
             row_data: Vec::new(),

@@ -21,6 +21,7 @@ struct Stored {
     partition: String,
     destination: String,
     identity: String,
+    identity_column: String,
     column: String,
     whole_row: bool,
     row_table: Option<i64>,
@@ -95,8 +96,10 @@ fn settle_row(
         match (&row.fate, still_left_out) {
             (RetriedFate::RejectedAgain(reject), _) => refuse_again(tx, id, &stored, reject)?,
             (RetriedFate::Redelivered(_), Some(index)) => refuse_again(tx, id, &stored, &left_out.swap_remove(index))?,
-            (RetriedFate::Redelivered(_), None) => rejects::resolve(tx, &hold.sync, id, "redelivered", (run, at))?,
-            (RetriedFate::Filtered, _) => rejects::resolve(tx, &hold.sync, id, "filtered", (run, at))?,
+            (RetriedFate::Redelivered(_), None) => {
+                rejects::resolve(tx, &hold.sync, id, "redelivered", (Some(run), at))?
+            }
+            (RetriedFate::Filtered, _) => rejects::resolve(tx, &hold.sync, id, "filtered", (Some(run), at))?,
         }
         if first.is_none() {
             first = Some((id, stored));
@@ -109,6 +112,7 @@ fn settle_row(
             table: &stored.table,
             destination: &stored.destination,
             identity: &stored.identity,
+            identity_column: &stored.identity_column,
             before: first,
         };
         rejects::supersede(tx, run, &older, at)?;
@@ -124,7 +128,8 @@ fn settle_row(
     recording.insert(tx, &left_out)
 }
 
-/// It stays pending, under what is wrong with it now. A reject of a column stays one: the row had been delivered without it.
+/// It stays pending, under what is wrong with it now. A reject of a column stays one: the row had been delivered without it. What a destination no longer
+/// tells apart, such as a row that is held from now on, is not superseded when the row is read again.
 fn refuse_again(tx: &Transaction<'_>, id: i64, stored: &Stored, reject: &NewReject) -> Result<(), Failure> {
     let column = if stored.whole_row {
         &reject.column
@@ -132,7 +137,9 @@ fn refuse_again(tx: &Transaction<'_>, id: i64, stored: &Stored, reject: &NewReje
         &stored.column
     };
     tx.prepare_cached(
-        "UPDATE rejects SET rule = ?2, column_name = ?3, reason = ?4, key = ?5, primary_key = ?6, identity = ?7, sent_run = NULL WHERE id = ?1",
+        "UPDATE rejects SET rule = ?2, column_name = ?3, reason = ?4, key = ?5, primary_key = ?6, identity = ?7, identity_column = ?8,
+             fingerprint = iif(length(?9) = 0, x'', fingerprint), sent_run = NULL
+         WHERE id = ?1",
     )?
     .execute(params![
         id,
@@ -141,14 +148,16 @@ fn refuse_again(tx: &Transaction<'_>, id: i64, stored: &Stored, reject: &NewReje
         reject.reason,
         reject.key,
         reject.primary_key,
-        reject.identity
+        reject.identity,
+        reject.identity_column,
+        reject.fingerprint
     ])?;
     Ok(())
 }
 
 fn find(tx: &Transaction<'_>, sync: &str, id: i64) -> Result<Stored, Failure> {
     let mut statement = tx.prepare_cached(
-        "SELECT table_name, partition_id, destination, identity, column_name, whole_row, row_table FROM rejects
+        "SELECT table_name, partition_id, destination, identity, column_name, whole_row, row_table, identity_column FROM rejects
          WHERE id = ?1 AND sync = ?2 AND status = 'pending'",
     )?;
     let found = statement.query_row(params![id, sync], |row| {
@@ -160,6 +169,7 @@ fn find(tx: &Transaction<'_>, sync: &str, id: i64) -> Result<Stored, Failure> {
             column: row.get(4)?,
             whole_row: row.get(5)?,
             row_table: row.get(6)?,
+            identity_column: row.get(7)?,
         })
     });
     found.optional()?.ok_or_else(|| failure::reject_not_pending(id).into())

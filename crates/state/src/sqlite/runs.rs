@@ -13,7 +13,10 @@ use crate::{
     failure,
     hold::{Hold, Holder},
     moment::UnixMicros,
-    run::{Attempt, NewRun, Run, RunDetails, RunEnd, RunFilter, RunKind, RunStatus, StartedAttempt},
+    run::{
+        Attempt, AttemptOrigin, AttemptOutcome, NewRun, Run, RunDetails, RunEnd, RunFilter, RunKind, RunStatus,
+        StartedAttempt,
+    },
 };
 
 /// Whether a run may be gone on with: the latest of its sync, not complete, not given up.
@@ -112,8 +115,22 @@ pub(super) fn finish(tx: &Transaction<'_>, hold: &Hold, end: &RunEnd) -> Result<
         },
     )?;
     tx.execute(
-        "UPDATE attempts SET ended_at = ?2, error = ?3 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
-        params![run, end.ended_at.0, error],
+        "UPDATE attempts SET ended_at = ?2, error = ?3, status = ?4 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
+        params![run, end.ended_at.0, error, end.status.as_str()],
+    )?;
+    Ok(())
+}
+
+pub(super) fn describe_attempt(
+    tx: &Transaction<'_>,
+    hold: &Hold,
+    run_id: &str,
+    origin: &AttemptOrigin,
+) -> Result<(), Failure> {
+    let run = require_open(tx, hold, run_id)?;
+    tx.execute(
+        "UPDATE attempts SET origin = ?2 WHERE run = ?1 AND number = (SELECT attempt FROM runs WHERE id = ?1)",
+        params![run, to_json(origin)?],
     )?;
     Ok(())
 }
@@ -196,12 +213,12 @@ pub(super) fn get(tx: &Transaction<'_>, run_id: &str) -> Result<Option<RunDetail
 
 pub(super) fn list(tx: &Transaction<'_>, filter: &RunFilter, limit: u32) -> Result<Vec<Run>, Failure> {
     let mut statement = tx.prepare_cached(
-        "SELECT * FROM runs WHERE (?1 IS NULL OR sync = ?1) AND (?2 IS NULL OR status = ?2) ORDER BY id DESC LIMIT ?3",
+        "SELECT * FROM runs
+         WHERE (?1 IS NULL OR sync = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR started_at >= ?3) ORDER BY id DESC LIMIT ?4",
     )?;
-    let runs = statement.query_map(
-        params![filter.sync, filter.status.map(RunStatus::as_str), limit],
-        run_of,
-    )?;
+    let status = filter.status.map(RunStatus::as_str);
+    let since = filter.since.map(|since| since.0);
+    let runs = statement.query_map(params![filter.sync, status, since, limit], run_of)?;
     Ok(runs.collect::<Result<_, _>>()?)
 }
 
@@ -226,7 +243,9 @@ fn insert_attempt(
 
 fn details(tx: &Transaction<'_>, run: i64, record: Run) -> Result<RunDetails, Failure> {
     let mut statement = tx.prepare_cached("SELECT * FROM attempts WHERE run = ?1 ORDER BY number")?;
-    let attempts = statement.query_map([run], attempt_of)?.collect::<Result<_, _>>()?;
+    let attempts = statement
+        .query_map([run], |row| attempt_of(row, &record))?
+        .collect::<Result<_, _>>()?;
     Ok(RunDetails {
         run: record,
         attempts,
@@ -261,13 +280,34 @@ fn run_of(row: &Row<'_>) -> rusqlite::Result<Run> {
     })
 }
 
-fn attempt_of(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+fn attempt_of(row: &Row<'_>, run: &Run) -> rusqlite::Result<Attempt> {
+    let number = row.get("number")?;
+    let status: Option<String> = row.get("status")?;
+    let status = status.map(|status| status.parse::<RunStatus>()).transpose();
+    let status = status.map_err(|error| damaged("status", Type::Text, error))?;
+    let ended_at = row.get::<_, Option<i64>>("ended_at")?.map(UnixMicros);
+    let error: Option<Error> = json_option(row, "error")?;
     Ok(Attempt {
-        number: row.get("number")?,
+        number,
         started_at: UnixMicros(row.get("started_at")?),
-        ended_at: row.get::<_, Option<i64>>("ended_at")?.map(UnixMicros),
+        ended_at,
         holder: json(row, "holder")?,
-        error: json_option(row, "error")?,
+        origin: json_option(row, "origin")?,
+        outcome: outcome(run, number, status, ended_at.is_some(), error.as_ref()),
+        error,
         uncertain_rows: row.get("uncertain_rows")?,
     })
+}
+
+/// How an attempt ended. Earlier versions recorded no status: of theirs, the latest attempt's is the run's, and the others broke off.
+fn outcome(run: &Run, number: u32, status: Option<RunStatus>, ended: bool, error: Option<&Error>) -> AttemptOutcome {
+    let is_latest = number == run.attempt;
+    match status {
+        Some(status) => status.into(),
+        None if is_latest && run.status == RunStatus::Running => AttemptOutcome::Running,
+        None if !ended => AttemptOutcome::Died,
+        None if is_latest => run.status.into(),
+        None if error.is_some_and(|error| error.code == "cancelled") => AttemptOutcome::Cancelled,
+        None => AttemptOutcome::Failed,
+    }
 }

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -50,7 +50,7 @@ CREATE TABLE attempts (
     ended_at       INTEGER,
     holder         TEXT NOT NULL,
     error          TEXT,
-    uncertain_rows INTEGER NOT NULL DEFAULT 0,
+    uncertain_rows INTEGER NOT NULL DEFAULT 0, origin TEXT, status TEXT CHECK (status IN ('completed', 'completed_with_rejects', 'failed', 'cancelled')),
     PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE run_tables (
@@ -98,25 +98,6 @@ CREATE TABLE partition_destinations (
     uncertain   INTEGER NOT NULL,
     PRIMARY KEY (partition, destination)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE rejects (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    run          INTEGER NOT NULL REFERENCES runs (id),
-    sync         TEXT NOT NULL,
-    table_name   TEXT NOT NULL,
-    partition_id TEXT NOT NULL,
-    at           INTEGER NOT NULL,
-    destination  TEXT NOT NULL,
-    key          TEXT NOT NULL,
-    rule         TEXT NOT NULL,
-    -- Empty: the whole row.
-    column_name  TEXT NOT NULL,
-    reason       TEXT NOT NULL,
-    whole_row    INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
-    sequence     INTEGER NOT NULL,
-    row_number   INTEGER NOT NULL
-, status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'redelivered', 'superseded', 'filtered')), primary_key TEXT NOT NULL DEFAULT '', identity TEXT NOT NULL DEFAULT '', row_data BLOB, row_table INTEGER REFERENCES reject_tables (id), attempts INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, tried_run INTEGER REFERENCES runs (id), sent_run INTEGER REFERENCES runs (id), uncertain INTEGER NOT NULL DEFAULT 0 CHECK (uncertain IN (0, 1)), resolved_run INTEGER REFERENCES runs (id), resolved_at INTEGER) STRICT;
-CREATE INDEX rejects_by_sync ON rejects (sync, id);
-CREATE INDEX rejects_by_run ON rejects (run, id);
 CREATE TABLE reject_ledgers (
     sync TEXT NOT NULL PRIMARY KEY,
     kept INTEGER NOT NULL
@@ -125,10 +106,6 @@ CREATE TABLE reject_tables (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     document BLOB NOT NULL UNIQUE
 ) STRICT;
-CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
-CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
-CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
-CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
 CREATE TABLE run_retries (
     run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     table_name  TEXT NOT NULL,
@@ -140,6 +117,54 @@ CREATE TABLE run_retries (
     uncertain   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run, table_name, destination)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE "rejects" (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    run             INTEGER NOT NULL REFERENCES runs (id),
+    sync            TEXT NOT NULL,
+    table_name      TEXT NOT NULL,
+    partition_id    TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    destination     TEXT NOT NULL,
+    key             TEXT NOT NULL,
+    primary_key     TEXT NOT NULL,
+    rule            TEXT NOT NULL,
+    -- Empty: the whole row.
+    column_name     TEXT NOT NULL,
+    reason          TEXT NOT NULL,
+    whole_row       INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
+    sequence        INTEGER NOT NULL,
+    row_number      INTEGER NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('pending', 'redelivered', 'superseded', 'filtered', 'discarded')),
+    -- Empty: no later row replaces this one, or nobody knows which.
+    identity        TEXT NOT NULL,
+    -- The column that the identity comes from; identities of different columns are not comparable. Empty: the destination names none.
+    identity_column TEXT NOT NULL,
+    -- 0: since it was recorded, rows were delivered that replace others by identities of another column; a newer version of this row may be among them.
+    version_known   INTEGER NOT NULL DEFAULT 1 CHECK (version_known IN (0, 1)),
+    -- Tells the row from all others of its table; empty: nothing does.
+    fingerprint     BLOB NOT NULL,
+    -- NULL: not kept, or not needed any more.
+    row_data        BLOB,
+    row_table       INTEGER REFERENCES reject_tables (id),
+    -- How often it was sent again, when and by which run last.
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    tried_at        INTEGER,
+    tried_run       INTEGER REFERENCES runs (id),
+    -- A mark, not a fate: the run that is sending it to a target that appends, and has not heard what became of it.
+    sent_run        INTEGER REFERENCES runs (id),
+    -- It may be there already: it was sent, and its run broke off.
+    uncertain       INTEGER NOT NULL DEFAULT 0 CHECK (uncertain IN (0, 1)),
+    -- The run that dealt with it; NULL also when a person discarded it.
+    resolved_run    INTEGER REFERENCES runs (id),
+    resolved_at     INTEGER
+) STRICT;
+CREATE INDEX rejects_by_sync ON rejects (sync, id);
+CREATE INDEX rejects_by_run ON rejects (run, id);
+CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
+CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
+CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
+CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
+CREATE INDEX rejects_of_row ON rejects (sync, table_name, destination, fingerprint) WHERE status = 'pending' AND fingerprint <> x'';
 CREATE TABLE scheduled_syncs (
     sync          TEXT NOT NULL PRIMARY KEY,
     paused        INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
@@ -167,3 +192,38 @@ CREATE TABLE turns (
 ) STRICT;
 CREATE UNIQUE INDEX turns_open ON turns (sync) WHERE status = 'open';
 CREATE INDEX turns_by_sync ON turns (sync, id);
+CREATE TABLE run_logs (
+    run       INTEGER NOT NULL PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    lines     INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    -- 1: lines are still added to the head, which stays; 0: to the tail, of which the oldest go.
+    head_open INTEGER NOT NULL CHECK (head_open IN (0, 1)),
+    -- Between head and tail, to stay within the bounds.
+    left_out  INTEGER NOT NULL,
+    -- Never reached the store.
+    lost      INTEGER NOT NULL
+) STRICT;
+CREATE TABLE run_log_lines (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run     INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    at      INTEGER NOT NULL,
+    level   TEXT NOT NULL CHECK (level IN ('error', 'warn', 'info', 'debug', 'trace')),
+    -- NULL: Longshore itself.
+    plugin  TEXT,
+    message TEXT NOT NULL,
+    head    INTEGER NOT NULL CHECK (head IN (0, 1))
+) STRICT;
+CREATE INDEX run_log_lines_by_run ON run_log_lines (run, id);
+CREATE INDEX rejects_tried ON rejects (tried_run) WHERE tried_run IS NOT NULL;
+CREATE INDEX rejects_resolved_by ON rejects (resolved_run) WHERE resolved_run IS NOT NULL;
+CREATE TABLE alerts (
+    sync      TEXT NOT NULL,
+    condition TEXT NOT NULL,
+    -- 0: it does not hold any more, and that is to be told.
+    firing    INTEGER NOT NULL CHECK (firing IN (0, 1)),
+    since     INTEGER NOT NULL,
+    told      INTEGER NOT NULL CHECK (told IN (0, 1)),
+    -- JSON, the orchestrator's own form: what is told.
+    message   TEXT NOT NULL,
+    PRIMARY KEY (sync, condition)
+) STRICT, WITHOUT ROWID;

@@ -1,6 +1,8 @@
 //! What every store promises. A backend says how to open its store; [`contract!`] makes the tests.
 
+pub(crate) mod alerts;
 pub(crate) mod checkpoints;
+pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod rejects;
 pub(crate) mod retries;
@@ -22,8 +24,9 @@ use longshore_core::{
     partition::{Checkpoint, Commit},
 };
 use longshore_state::{
-    Acquisition, CheckpointCommit, Hold, Holder, NewReject, NewRun, NewTablePlan, PartitionId, PartitionProgress,
-    Promotion, RejectFilter, RunEnd, RunKind, RunStatus, SentMark, StateStore, UnixMicros, hold::Liveness,
+    Acquisition, AttemptOrigin, CheckpointCommit, Hold, Holder, LogLevel, LogLine, NewReject, NewRun, NewTablePlan,
+    PartitionId, PartitionProgress, PluginVersion, Promotion, RejectFilter, RunEnd, RunKind, RunStatus, SentMark,
+    StateStore, Trigger, UnixMicros, hold::Liveness,
 };
 
 pub(crate) const SYNC: &str = "shop";
@@ -118,6 +121,36 @@ pub(crate) fn new_run(run_id: &str, pid: u32) -> NewRun {
         configuration: "fingerprint".to_owned(),
         holder: process(pid),
         started_at: NOW,
+    }
+}
+
+pub(crate) fn origin(trigger: Trigger) -> AttemptOrigin {
+    AttemptOrigin {
+        trigger,
+        longshore: "0.1.0".to_owned(),
+        plugins: vec![PluginVersion {
+            role: "source".to_owned(),
+            name: SYNC.to_owned(),
+            plugin: "postgresql".to_owned(),
+            version: "0.2.0".to_owned(),
+        }],
+    }
+}
+
+pub(crate) fn line(message: &str) -> LogLine {
+    LogLine {
+        at: NOW,
+        level: LogLevel::Info,
+        plugin: None,
+        message: message.to_owned(),
+    }
+}
+
+pub(crate) fn plugin_line(message: &str) -> LogLine {
+    LogLine {
+        level: LogLevel::Warn,
+        plugin: Some("source shop (postgresql)".to_owned()),
+        ..line(message)
     }
 }
 

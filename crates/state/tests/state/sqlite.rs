@@ -62,6 +62,23 @@ contract! { sqlite:
         a_promotion_from_another_revision_changes_nothing,
         runs_are_listed_newest_first,
     }
+    history {
+        an_attempt_says_what_began_it_and_how_it_ended,
+        an_attempt_whose_process_died_is_told_from_one_that_goes_on,
+        runs_are_listed_by_status_and_from_a_moment_on,
+        a_log_comes_back_in_order_and_page_after_page,
+        a_long_log_keeps_its_beginning_and_its_end_and_says_how_much_is_missing,
+        a_log_of_long_lines_is_bounded_in_bytes,
+        a_run_that_is_not_known_has_no_log,
+        runs_that_are_too_old_are_removed_with_all_that_was_stored_about_them,
+        of_too_many_runs_the_oldest_go,
+        what_is_running_or_interrupted_is_remembered_however_old_it_is,
+        a_run_that_the_ledger_names_is_remembered_until_its_rejects_are_gone,
+        a_process_that_lost_its_hold_removes_no_run,
+    }
+    alerts {
+        an_alert_outlives_the_process_and_is_replaced_as_a_whole,
+    }
     states {
         a_state_set_by_hand_forgets_what_belonged_to_the_old_cursor,
         nonsense_is_refused,
@@ -89,6 +106,9 @@ contract! { sqlite:
     retries {
         a_kept_row_comes_back_with_its_table,
         a_delivered_row_supersedes_the_older_rejects_of_its_identity_and_no_others,
+        where_rows_are_replaced_only_those_of_a_known_version_are_tried,
+        a_row_that_is_refused_again_has_the_rejects_of_its_last_run,
+        a_discarded_reject_stays_named_and_is_never_sent,
         a_commit_that_is_refused_supersedes_nothing,
         a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_held_ones,
         rows_that_were_tried_least_come_first_and_refused_columns_not_at_all,

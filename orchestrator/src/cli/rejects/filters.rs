@@ -26,7 +26,7 @@ pub(super) struct Filters {
     /// About this column only.
     #[arg(long)]
     column: Option<String>,
-    /// Only those that stand there: pending, redelivered, superseded or filtered.
+    /// Only those that stand there: pending, redelivered, superseded, filtered or discarded.
     #[arg(long)]
     status: Option<RejectStatus>,
 }

@@ -1,13 +1,13 @@
 //! A file of exported rejects whose rows a person has mended.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     path::{Path, PathBuf},
 };
 
 use longshore_core::Error;
-use longshore_row_json::RowError;
-use longshore_state::{RejectStatus, StateStore};
+use longshore_row_json::{RowError, StoredRow, object_with_unique_fields};
+use longshore_state::{Reject, RejectStatus, StateStore};
 use serde_json::{Map, Value};
 
 use super::row::rejected_row;
@@ -19,6 +19,14 @@ pub(super) struct MendedFile {
     pub(super) ids: BTreeMap<String, Vec<i64>>,
     /// Rows that are not as they are stored, by reject.
     pub(super) rows: BTreeMap<i64, bytes::Bytes>,
+}
+
+/// A row that lines of the file are about. Each of its rejects has a line, and what any of them mends is mended.
+struct MendedRow {
+    stored: StoredRow,
+    ids: Vec<i64>,
+    /// By column, with the number of the line that it is from.
+    changes: BTreeMap<String, (Value, usize)>,
 }
 
 /// A place in the file.
@@ -54,7 +62,10 @@ pub(super) async fn read(path: &Path, store: &dyn StateStore) -> Result<MendedFi
             .with_remedy("Name a file that `longshore rejects export` has written, in UTF-8.")
     })?;
     let mut file = MendedFile::default();
+    let mut rows = HashMap::new();
     let mut seen = BTreeSet::new();
+    // Some editors put a mark of the encoding in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
@@ -67,20 +78,77 @@ pub(super) async fn read(path: &Path, store: &dyn StateStore) -> Result<MendedFi
         if !seen.insert(id) {
             return Err(place.error("id", "this reject is in the file twice", "Keep one of the lines."));
         }
-        take(&mut file, &place, store, (id, values)).await?;
+        let (kept, row) = understood(&place, store, (id, values)).await?;
+        file.ids.entry(kept.sync.clone()).or_default().push(id);
+        match rows.entry(kept.place()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(row);
+            }
+            Entry::Occupied(mut occupied) => occupied.get_mut().merge(&place, row)?,
+        }
     }
     if seen.is_empty() {
         let message = format!("{} names no reject", path.display());
         return Err(Error::config("mended_file", message)
             .with_remedy("`longshore rejects export` writes one reject a line. Nothing was sent."));
     }
+    for row in rows.into_values().filter(|row| !row.changes.is_empty()) {
+        let data = row.encode(path)?;
+        file.rows.extend(row.ids.iter().map(|id| (*id, data.clone())));
+    }
     Ok(file)
 }
 
+impl MendedRow {
+    /// Takes what another line mends of the same row.
+    fn merge(&mut self, place: &Line, other: Self) -> Result<(), Error> {
+        for (column, (value, number)) in other.changes {
+            match self.changes.get(&column) {
+                Some((mended, line)) if *mended != value => {
+                    let what = format!("line {line} is about the same row and has another value here");
+                    return Err(place.error(&format!("row.{column}"), &what, "Give both the same value."));
+                }
+                Some(_) => {}
+                None => {
+                    self.changes.insert(column, (value, number));
+                }
+            }
+        }
+        self.ids.extend(other.ids);
+        Ok(())
+    }
+
+    fn encode(&self, path: &Path) -> Result<bytes::Bytes, Error> {
+        let numbers: BTreeSet<usize> = self.changes.values().map(|(_, number)| *number).collect();
+        let place = Line {
+            file: path.to_owned(),
+            number: numbers.first().copied().unwrap_or_default(),
+        };
+        let values = self
+            .changes
+            .iter()
+            .map(|(column, (value, _))| (column.clone(), value.clone()));
+        let encoded = self.stored.mended(&values.collect()).and_then(|(row, _)| row.encode());
+        encoded
+            .map(Into::into)
+            .map_err(|error| not_put_together(&place, &error))
+    }
+}
+
+fn not_put_together(place: &Line, error: &RowError) -> Error {
+    let remedy = "Leave `row` as it was exported, apart from values.";
+    place
+        .error("row", "the row can not be put together", remedy)
+        .with_cause(error)
+}
+
 fn parsed(place: &Line, line: &str) -> Result<(i64, Map<String, Value>), Error> {
-    let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+    let object = object_with_unique_fields(line).map_err(|error| {
         // The column is of use; the words of the error may repeat a value.
-        let what = format!("this is no JSON object (column {})", error.column());
+        let what = format!(
+            "this is no JSON object whose fields are there once each (column {})",
+            error.column()
+        );
         place.error(
             "",
             &what,
@@ -109,12 +177,12 @@ fn parsed(place: &Line, line: &str) -> Result<(i64, Map<String, Value>), Error> 
     }
 }
 
-async fn take(
-    file: &mut MendedFile,
+/// The reject that a line is about, and what it mends of its row.
+async fn understood(
     place: &Line,
     store: &dyn StateStore,
     (id, values): (i64, Map<String, Value>),
-) -> Result<(), Error> {
+) -> Result<(Reject, MendedRow), Error> {
     let Some(kept) = store.get_reject(id).await? else {
         return Err(place.error(
             "id",
@@ -129,7 +197,7 @@ async fn take(
     let Some(stored) = rejected_row(store, &kept).await? else {
         return Err(place.error("row", "the row of this reject is not kept", "Remove the line."));
     };
-    let (mended, changed) = stored.mended(&values).map_err(|error| match error {
+    let (_, changed) = stored.mended(&values).map_err(|error| match error {
         RowError::UnknownColumn { column, known } => {
             let remedy = format!("Its columns are: {known}.");
             place.error(&format!("row.{column}"), "the row has no such column", &remedy)
@@ -139,26 +207,16 @@ async fn take(
             &message,
             "Give a value that the column can hold, or leave the field out to keep the stored one.",
         ),
-        other => place
-            .error(
-                "row",
-                "the row can not be put together",
-                "Leave `row` as it was exported, apart from values.",
-            )
-            .with_cause(&other),
+        other => not_put_together(place, &other),
     })?;
-    if !changed.is_empty() {
-        let data = mended.encode().map_err(|error| {
-            place
-                .error(
-                    "row",
-                    "the mended row can not be encoded",
-                    "Leave `row` as it was exported, apart from values.",
-                )
-                .with_cause(&error)
-        })?;
-        file.rows.insert(id, data.into());
-    }
-    file.ids.entry(kept.reject.sync).or_default().push(id);
-    Ok(())
+    let change = |column: String| {
+        let value = values.get(&column)?.clone();
+        Some((column, (value, place.number)))
+    };
+    let row = MendedRow {
+        stored,
+        ids: vec![id],
+        changes: changed.into_iter().filter_map(change).collect(),
+    };
+    Ok((kept.reject, row))
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::Args;
 use longshore_config::{Configuration, Source};
 use longshore_core::Error;
-use longshore_state::{RejectFilter, RejectStatus, RunStatus, StateStore};
+use longshore_state::{RejectFilter, RejectStatus, RunStatus, StateStore, Trigger};
 use serde_json::json;
 
 use super::{filters::Filters, mended, unknown};
@@ -53,6 +53,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         announce: &|text| context.output.note(text),
         turn: None,
         dry_run: None,
+        trigger: Trigger::Command,
+        observation: context.observation.clone(),
     };
     let mut exit = Exit::Done;
     for (source, replay) in replays {

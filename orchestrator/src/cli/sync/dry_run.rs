@@ -5,7 +5,7 @@ use std::time::Duration;
 use longshore_config::Retry;
 use longshore_core::Error;
 use longshore_protocol::UNCERTAIN_DELIVERY;
-use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore};
+use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore, Trigger};
 
 use super::{super::Context, Announced, Arguments, no_tables, tables_in_words};
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    observe::Observation,
 };
 
 /// What a dry run says of an empty table of rejects.
@@ -54,6 +55,9 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             announce: &announce,
             turn: None,
             dry_run: Some(dry_run.clone()),
+            trigger: Trigger::Command,
+            // Nothing happens that is to be counted or remembered.
+            observation: Observation::default(),
         };
         let progress = Progress::default();
         let display = (!arguments.no_progress)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use longshore_core::Error;
-use longshore_state::{Reject, RejectFilter, RejectStatus, StateStore};
+use longshore_state::{Reject, RejectFilter, RejectStatus, RowPlace, StateStore};
 
 use super::Replay;
 use crate::engine::retry::RetryTarget;
@@ -21,8 +21,8 @@ pub(super) struct RejectedRow {
     pub(super) row_table: i64,
     /// The row was not delivered; otherwise it was, without some columns.
     whole_row: bool,
-    /// It is known what the row would replace, so that a newer one supersedes it.
-    has_identity: bool,
+    /// The column of what the row would replace; `None`: it is not known what.
+    identity_column: Option<String>,
 }
 
 /// The rows of a replay, oldest first.
@@ -41,19 +41,6 @@ impl Selection {
             )
         })
     }
-}
-
-/// A row within its stream: rejects that agree in this are about the same one.
-#[derive(PartialEq, Eq, Hash)]
-struct Place {
-    run_id: String,
-    table: String,
-    partition: String,
-    destination: String,
-    sequence: u64,
-    row: u64,
-    /// Streams that are opened again count from 1 again: what was recorded together is one row.
-    at: i64,
 }
 
 /// The pending rejects that a replay means, by row. All of a row's rejects go with it: it is delivered as a whole.
@@ -131,7 +118,7 @@ async fn all(store: &dyn StateStore, mut filter: RejectFilter) -> Result<Vec<Rej
 
 fn group(pending: Vec<Reject>, meant: &BTreeSet<i64>) -> Selection {
     let mut rows = BTreeMap::<i64, RejectedRow>::new();
-    let mut places = HashMap::<Place, i64>::new();
+    let mut places = HashMap::<RowPlace, i64>::new();
     let mut without_row = 0;
     for reject in pending {
         let is_meant = meant.contains(&reject.id);
@@ -139,23 +126,14 @@ fn group(pending: Vec<Reject>, meant: &BTreeSet<i64>) -> Selection {
             without_row += u64::from(is_meant);
             continue;
         };
-        let place = Place {
-            run_id: reject.run_id,
-            table: reject.table.clone(),
-            partition: reject.partition,
-            destination: reject.reject.destination.clone(),
-            sequence: reject.reject.sequence,
-            row: reject.reject.row,
-            at: reject.at.0,
-        };
-        let first = *places.entry(place).or_insert(reject.id);
+        let first = *places.entry(reject.place()).or_insert(reject.id);
         let row = rows.entry(first).or_insert_with(|| RejectedRow {
             ids: Vec::new(),
             table: reject.table,
             destination: reject.reject.destination,
             row_table,
             whole_row: reject.reject.whole_row,
-            has_identity: !reject.reject.identity.is_empty(),
+            identity_column: (!reject.reject.identity.is_empty()).then_some(reject.reject.identity_column),
         });
         row.ids.push(reject.id);
         row.whole_row |= reject.reject.whole_row;
@@ -194,7 +172,9 @@ pub(super) fn check(
             );
             return Err(Error::config("would_repeat", message)
                 .with_table(table)
-                .with_remedy("Choose others, or add --insist to send it all the same. Nothing was sent."));
+                .with_remedy(
+                    "Choose others, with --sync, --table, --destination or --id, or add --insist to send it all the same. Nothing of this sync was sent.",
+                ));
         }
         if target.redelivery_is_idempotent && !target.reports_superseded() {
             let message = format!(
@@ -214,11 +194,13 @@ pub(super) fn unknown_versions(
     rows: &[RejectedRow],
     targets: &BTreeMap<(String, String), RetryTarget>,
 ) -> Option<String> {
-    let replaces = |row: &&RejectedRow| {
+    let version_is_unknown = |row: &&RejectedRow| {
         let target = targets.get(&(row.table.clone(), row.destination.clone()));
-        target.is_some_and(|target| target.redelivery_is_idempotent)
+        target.is_some_and(|target| {
+            target.redelivery_is_idempotent && row.identity_column.as_ref() != Some(&target.identity_column)
+        })
     };
-    let unknown = rows.iter().filter(replaces).filter(|row| !row.has_identity);
+    let unknown = rows.iter().filter(version_is_unknown);
     let ids: Vec<String> = unknown.map(|row| row.ids[0].to_string()).collect();
     let first = ids.get(..ids.len().min(5)).unwrap_or_default().join(", ");
     (!ids.is_empty()).then(|| {

@@ -246,9 +246,10 @@ impl<'a> Answers<'a> {
         self.rejects = others;
         let (whole, columns): (Vec<_>, Vec<_>) = of_row.into_iter().partition(|reject| reject.whole_row);
         let keep = self.context.keep_rejected_rows;
-        let named = |reject| new_reject(&self.target.plugin.name, reject, keep);
+        let destination = (self.target.plugin.name.as_str(), self.target.identity_column.as_str());
+        let named = |reject| new_reject(destination, reject, keep);
         let fate = match (counts.rejected, whole.into_iter().next()) {
-            (1, Some(whole)) => RetriedFate::RejectedAgain(named(whole)),
+            (1, Some(whole)) => RetriedFate::RejectedAgain(Box::new(named(whole))),
             (0, None) if counts.filtered == 1 => RetriedFate::Filtered,
             (0, None) => {
                 self.columns += columns.len() as u64;

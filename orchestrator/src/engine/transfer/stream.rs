@@ -17,7 +17,7 @@ use longshore_core::{
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, UnixMicros};
+use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, Supersession, UnixMicros};
 use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,7 +25,11 @@ use tonic::{Status, Streaming};
 use v1::{read_request, read_response, write_request, write_response};
 
 use super::{PartitionWork, RunContext, TableContext, tally::Tally, uncommitted::Uncommitted};
-use crate::{failure::Failure, plugin_host::Plugin};
+use crate::{
+    failure::Failure,
+    observe::metrics::{CommitCounts, Queued},
+    plugin_host::Plugin,
+};
 
 /// Batches of a partition that may be unacked: bounds the queue to a destination where batches are tiny.
 const MAX_UNACKED_BATCHES: usize = 1_024;
@@ -60,6 +64,7 @@ pub(super) struct PartitionStream<'a> {
     last_commit: Instant,
     moved: Instant,
     tally: Tally,
+    queued: Queued,
 }
 
 struct Writer {
@@ -123,6 +128,7 @@ impl<'a> PartitionStream<'a> {
             last_commit: now,
             moved: now,
             tally: Tally::new(&table.counters),
+            queued: table.metrics.queue(),
         };
         stream.open_writers().await?;
         Ok(stream)
@@ -312,11 +318,11 @@ impl<'a> PartitionStream<'a> {
     }
 
     async fn forward(&mut self, batch: v1::RecordBatch) -> Result<(), Failure> {
-        let rows = batch.rows;
+        let (rows, bytes) = (batch.rows, batch.data.len() as u64);
         self.flow.batch(Envelope {
             sequence: batch.sequence,
             rows,
-            bytes: batch.data.len() as u64,
+            bytes,
         })?;
         self.context.lease.confirm().await?;
         if self.table.records_before_sending() && self.context.dry_run.is_none() {
@@ -330,6 +336,8 @@ impl<'a> PartitionStream<'a> {
             self.send(index, write_request::Request::Batch(batch.clone()))?;
         }
         self.tally.forwarded(rows);
+        self.table.metrics.forwarded(bytes);
+        self.queued.set(self.flow.unacked_bytes());
         Ok(())
     }
 
@@ -407,7 +415,8 @@ impl<'a> PartitionStream<'a> {
             if reject.whole_row {
                 self.writers[index].count_refused(reject.sequence);
             }
-            let reject = new_reject(destination, reject, self.context.keep_rejected_rows);
+            let identity_column = &self.table.destinations[index].identity_column;
+            let reject = new_reject((destination, identity_column), reject, self.context.keep_rejected_rows);
             self.uncommitted.reject(&self.table.supersessions, reject);
         }
         Ok(())
@@ -423,7 +432,13 @@ impl<'a> PartitionStream<'a> {
                 );
                 return Err(Error::protocol("superseded_misplaced", message).into());
             }
-            self.uncommitted.supersede(&self.table.supersessions, destination, row);
+            let superseded = Supersession {
+                destination: destination.clone(),
+                identity: row.identity,
+                identity_column: self.table.destinations[index].identity_column.clone(),
+            };
+            self.uncommitted
+                .supersede(&self.table.supersessions, (row.sequence, row.row), superseded);
         }
         Ok(())
     }
@@ -452,6 +467,10 @@ impl<'a> PartitionStream<'a> {
     }
 
     fn acked(&mut self, index: usize, ack: v1::Ack) -> Result<(), Failure> {
+        if let Some(figures) = &ack.figures {
+            let waited = Duration::from_micros(figures.rate_limit_wait_us);
+            self.table.metrics.waited(index, waited);
+        }
         let before = self.flow.unacked_rows();
         self.flow.ack(index, ack.sequence, DestinationCounts::from(ack))?;
         let refused = self.writers[index].take_refused(ack.sequence);
@@ -463,6 +482,7 @@ impl<'a> PartitionStream<'a> {
             return Err(Error::protocol("rejects_unnamed", message).into());
         }
         self.tally.acked(before - self.flow.unacked_rows());
+        self.queued.set(self.flow.unacked_bytes());
         if ack.rejected > 0 {
             self.tally.rejected(ack.sequence, ack.rejected);
             self.context.check_rejects_so_far(&self.table.name)?;
@@ -485,7 +505,7 @@ impl<'a> PartitionStream<'a> {
         };
         let position = commit.checkpoint.position.clone();
         let cursor = commit.checkpoint.cursor.clone();
-        let forwarded = commit.forwarded;
+        let (forwarded, counts) = (commit.forwarded, CommitCounts::from(&commit));
         let committed = self.context.store.commit_checkpoint(
             &self.context.hold,
             CheckpointCommit {
@@ -512,6 +532,7 @@ impl<'a> PartitionStream<'a> {
             // Nothing was delivered: a source that let go of it would lose it.
             return Ok(());
         }
+        self.table.metrics.committed(&counts);
         let message = v1::ReadRequest {
             request: Some(read_request::Request::Committed(v1::CheckpointCommitted { sequence })),
         };
@@ -608,7 +629,11 @@ pub(in crate::engine) fn warn_of_dropped(committed: Committed) {
 }
 
 /// A reject as it is recorded. A row that nobody asked for is not.
-pub(in crate::engine) fn new_reject(destination: &str, reject: v1::Reject, keep_row: bool) -> NewReject {
+pub(in crate::engine) fn new_reject(
+    (destination, identity_column): (&str, &str),
+    reject: v1::Reject,
+    keep_row: bool,
+) -> NewReject {
     NewReject {
         destination: destination.to_owned(),
         key: reject.key,
@@ -618,6 +643,8 @@ pub(in crate::engine) fn new_reject(destination: &str, reject: v1::Reject, keep_
         reason: reject.reason,
         whole_row: reject.whole_row,
         identity: reject.identity,
+        identity_column: identity_column.to_owned(),
+        fingerprint: reject.fingerprint.into(),
         sequence: reject.sequence,
         row: reject.row,
         row_data: match keep_row {

@@ -5,7 +5,6 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use longshore_protocol::v1;
 use longshore_state::{NewReject, Supersession};
 
 /// Bytes of rejected rows from which on a commit that is possible comes before more rows.
@@ -111,13 +110,15 @@ impl Uncommitted {
         self.rejects.push((shared.next_moment(), reject));
     }
 
-    pub(super) fn supersede(&mut self, shared: &SharedSupersessions, destination: &str, row: v1::SupersedingRow) {
-        let superseded = Supersession {
-            destination: destination.to_owned(),
-            identity: row.identity,
-        };
+    /// The row there, of batch and number, was delivered and supersedes older rejects.
+    pub(super) fn supersede(
+        &mut self,
+        shared: &SharedSupersessions,
+        (sequence, row): (u64, u64),
+        superseded: Supersession,
+    ) {
         shared.delivered(self.stream, &superseded);
-        self.superseded.push((row.sequence, row.row, superseded));
+        self.superseded.push((sequence, row, superseded));
     }
 
     /// Takes what belongs to the batches up to this one.
@@ -167,11 +168,11 @@ mod tests {
         }
     }
 
-    fn delivered(sequence: u64, row: u64, identity: &str) -> v1::SupersedingRow {
-        v1::SupersedingRow {
-            sequence,
-            row,
+    fn of(identity: &str) -> Supersession {
+        Supersession {
+            destination: "batch".to_owned(),
             identity: identity.to_owned(),
+            identity_column: String::new(),
         }
     }
 
@@ -188,7 +189,7 @@ mod tests {
         stream.reject(&shared, reject(1, 9, "ada"));
         stream.reject(&shared, reject(1, 3, "bob"));
         stream.reject(&shared, reject(1, 2, ""));
-        stream.supersede(&shared, "batch", delivered(1, 5, "ada"));
+        stream.supersede(&shared, (1, 5), of("ada"));
         let passed = stream.take_up_to(&shared, 1);
         assert_eq!(
             fates(&passed),
@@ -204,7 +205,7 @@ mod tests {
         let mut stream = Uncommitted::new(&shared);
         stream.reject(&shared, reject(1, 0, "ada"));
         stream.reject(&shared, reject(2, 0, "bob"));
-        stream.supersede(&shared, "batch", delivered(2, 5, "ada"));
+        stream.supersede(&shared, (2, 5), of("ada"));
         let first = stream.take_up_to(&shared, 1);
         assert_eq!(
             (fates(&first), first.superseded.len()),
@@ -244,7 +245,7 @@ mod tests {
         let shared = SharedSupersessions::default();
         let (mut first, mut second) = (Uncommitted::new(&shared), Uncommitted::new(&shared));
         first.reject(&shared, reject(1, 0, "ada"));
-        second.supersede(&shared, "batch", delivered(7, 0, "ada"));
+        second.supersede(&shared, (7, 0), of("ada"));
         second.take_up_to(&shared, 7);
         first.reject(&shared, reject(1, 1, "ada"));
         assert_eq!(fates(&first.take_up_to(&shared, 1)), [(1, 0, true), (1, 1, false)]);

@@ -177,7 +177,7 @@ impl Daemon {
 async fn facts(store: &dyn StateStore, name: &str) -> Result<Facts> {
     let filter = RunFilter {
         sync: Some(name.to_owned()),
-        status: None,
+        ..RunFilter::default()
     };
     let runs = store.list_runs(&filter, RUNS_LOOKED_AT).await?;
     let ended = runs.into_iter().find(|run| run.status != RunStatus::Running);

@@ -46,7 +46,7 @@ pub(crate) struct AnswerRule {
 
 const AGAIN: Consequence = Consequence::Again { uncertain: false };
 const AGAIN_UNCERTAIN: Consequence = Consequence::Again { uncertain: true };
-const LATER: &str = "Longshore tries again by itself. If it lasts, look at status.batch.com or ask Batch's support.";
+const LATER: &str = "The next run goes on from here. If it lasts, look at status.batch.com or ask Batch's support.";
 const EVERY_ROW: &str = "If it concerns every row, check api_version and mapping.";
 
 /// The first line that matches counts. Errors after `Again` and `Pause` are retryable and end the attempt of the run; errors of `Stop` are not and end

@@ -211,7 +211,9 @@ impl Sending<'_> {
         let (mut attempts, mut refusals) = (0, 0);
         loop {
             wait_for_its_time(operations).await;
+            let waiting = Instant::now();
             let turn = project.pacer.turn(self.endpoint, operations.len()).await;
+            self.acks.waited_for_rate_limit(waiting.elapsed());
             project.check_running()?;
             // Only now: a pause, or waits between attempts, may have taken long. What was taken from the bucket for this turn is not used, which is rare.
             let now = Utc::now();

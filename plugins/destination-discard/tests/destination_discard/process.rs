@@ -35,6 +35,7 @@ async fn a_process_asked_to_exit_is_gone_before_it_acks_the_batch_with_that_row(
         spec_json: json!({ "exit_after_rows": 15 }).to_string(),
         invocation_id: String::new(),
         role: v1::Role::Destination.into(),
+        telemetry: None,
     };
     PluginClient::new(channel.clone()).configure(configure).await.unwrap();
 

@@ -110,6 +110,7 @@ impl Incremental<'_> {
             warnings: self.warnings,
             upper_bound,
             in_order: true,
+            source_clock: Some(self.planning.probe.server.clock.at),
             ..TablePlan::new(table, partitions)
         })
     }

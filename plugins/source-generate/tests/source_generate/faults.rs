@@ -114,6 +114,7 @@ impl Process {
             spec_json: spec.to_string(),
             invocation_id: String::new(),
             role,
+            telemetry: None,
         };
         PluginClient::new(self.channel.clone())
             .configure(request)

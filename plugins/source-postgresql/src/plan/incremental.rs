@@ -116,6 +116,7 @@ impl Incremental<'_> {
             completed_state: Some(completed_state),
             warnings: self.warnings,
             upper_bound,
+            source_clock: Some(self.planning.snapshot.clock.at),
             ..TablePlan::new(table, partitions)
         })
     }

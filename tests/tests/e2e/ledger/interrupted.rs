@@ -27,6 +27,21 @@ async fn mended(ledger: &Ledger, source_lines: &[&str]) -> Result<()> {
     ledger.configure(source_lines, &MENDED)
 }
 
+/// Profiles that the API refuses, for a reason that is gone.
+async fn refused_profiles(ledger: &Ledger) -> Result<()> {
+    ledger
+        .database
+        .execute(&format!(
+            "INSERT INTO people (id, ref, name) SELECT n, 'a-' || n, 'name ' || n FROM generate_series(1, {ROWS}) AS n"
+        ))
+        .await?;
+    let fault = json!([{ "kind": "partial_errors", "operations": ROWS, "next": 1 }]);
+    ledger.sandbox.set_faults(fault).await?;
+    let report = ledger.sync().await?;
+    assert_eq!(number(&report["tables"][0], "rejected"), ROWS, "{report}");
+    ledger.sandbox.clear_faults().await
+}
+
 /// Kills it when the API has the rows and has not answered.
 async fn kill_in_the_middle(ledger: &Ledger, start: impl FnOnce() -> Result<RunningLongshore>) -> Result<()> {
     ledger.keep_the_next_answer().await?;
@@ -46,7 +61,7 @@ fn names(events: &[longshore_tests::ReceivedEvent]) -> std::collections::BTreeSe
 #[tokio::test]
 async fn profiles_are_sent_again_by_the_run_after() -> Result<()> {
     let ledger = Ledger::of_profiles().await?;
-    mended(&ledger, &[]).await?;
+    refused_profiles(&ledger).await?;
     kill_in_the_middle(&ledger, || ledger.start_sync()).await?;
     // The interrupted run has tried each of them once; it is finished without a second try, and the next one tries again.
     let finished = ledger.sync().await?;

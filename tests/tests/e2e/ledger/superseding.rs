@@ -104,7 +104,9 @@ async fn an_event_is_superseded_by_no_other_of_its_profile() -> Result<()> {
     ledger.insert(2, "ref, name", "'ada', 'second'").await?;
     ledger.sync().await?;
     ledger.insert(3, "ref, name", "'ada', 'third'").await?;
-    assert_eq!(retried(&ledger.sync().await?), (1, 0, 1));
+    let report = ledger.sync().await?;
+    assert_eq!(retried(&report), (1, 0, 1));
+    assert_eq!(report["status"], "completed_with_rejects", "it was rejected again");
     assert_eq!(ledger.statuses().await?, ["pending"]);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Rejected rows: kept, superseded, sent again.
 
 use longshore_state::{
-    KeptReject, Page, Reject, RejectStatus, RetriedFate, RetriedRow, RetryMark, RetrySettlement, Retryable,
-    Supersession, reject::MAX_ROW_BYTES_PER_SYNC,
+    KeptReject, Page, Reject, RejectStatus, RejectedIdentities, RetriedFate, RetriedRow, RetryMark, RetrySettlement,
+    Retryable, Supersession, reject::MAX_ROW_BYTES_PER_SYNC,
 };
 
 use super::*;
@@ -12,6 +12,8 @@ const ALL: Page = Page {
     rejects: 1_000,
     bytes: u64::MAX,
 };
+
+const LATER_RUN: &str = "01930000-0000-7000-8000-000000000009";
 
 /// A whole row with an identity.
 fn row(key: u64, identity: &str) -> NewReject {
@@ -37,6 +39,7 @@ fn superseding(from_revision: u64, identity: &str, rejects: Vec<NewReject>) -> C
         superseded: vec![Supersession {
             destination: "batch".to_owned(),
             identity: identity.to_owned(),
+            identity_column: String::new(),
         }],
         ..with(from_revision, rejects)
     }
@@ -51,6 +54,7 @@ fn in_run(run_id: &str) -> Retryable {
         uncertain_too: true,
         except_tables: Vec::new(),
         held_rule: "uncertain_delivery",
+        replaces_by: None,
     }
 }
 
@@ -173,14 +177,18 @@ pub(crate) async fn a_delivered_row_supersedes_the_older_rejects_of_its_identity
         [0, 1, 2, 3].map(|index| rejects[index].row_kept),
         "a row of no more use goes"
     );
-    let identities = async |after: &str| {
-        store
-            .rejected_identities(SYNC, "events", "batch", after, 10)
-            .await
-            .unwrap()
+    let identities = async |column: &str, after: &str| {
+        let rejected = RejectedIdentities {
+            sync: SYNC.to_owned(),
+            table: "events".to_owned(),
+            destination: "batch".to_owned(),
+            identity_column: column.to_owned(),
+        };
+        store.rejected_identities(&rejected, after, 10).await.unwrap()
     };
-    assert_eq!(identities("").await, ["ada", "bob"]);
-    assert_eq!(identities("ada").await, ["bob"]);
+    assert_eq!(identities("", "").await, ["ada", "bob"]);
+    assert_eq!(identities("", "ada").await, ["bob"]);
+    assert_eq!(identities("name", "").await, [""; 0], "identities of another column");
 }
 
 pub(crate) async fn a_commit_that_is_refused_supersedes_nothing(backend: Backend) {
@@ -272,7 +280,7 @@ pub(crate) async fn what_became_of_rows_that_were_sent_again_is_stored_and_count
     };
     let rows = vec![
         (vec![ids[0]], RetriedFate::Filtered),
-        (vec![ids[1]], RetriedFate::RejectedAgain(again)),
+        (vec![ids[1]], RetriedFate::RejectedAgain(Box::new(again))),
         (vec![ids[2]], RetriedFate::Redelivered(vec![left_out.clone()])),
     ];
     store.settle_retry(&hold, settled(rows)).await.unwrap();
@@ -494,4 +502,162 @@ pub(crate) async fn beyond_the_bound_of_bytes_the_oldest_rows_go_and_stay_named(
     let kept: Vec<bool> = ledger(&*store).await.iter().map(|reject| reject.row_kept).collect();
     assert_eq!(kept, [false, true, true, true, true]);
     assert_eq!(store.get_run(RUN).await.unwrap().unwrap().run.dropped_rows, 1);
+}
+
+pub(crate) async fn where_rows_are_replaced_only_those_of_a_known_version_are_tried(backend: Backend) {
+    let store = backend.open().await;
+    let hold = started(&*store).await;
+    let by = |column: &str, reject: NewReject| NewReject {
+        identity_column: column.to_owned(),
+        ..reject
+    };
+    let rejects = vec![
+        by("id", row(0, "ada")),
+        by("id", row(1, "")),
+        by("name", row(2, "ada")),
+        by("name", row(3, "")),
+    ];
+    store.commit_checkpoint(&hold, last(with(0, rejects))).await.unwrap();
+    store.finish_run(&hold, end(RUN, RunStatus::Failed)).await.unwrap();
+    store.begin_run(&hold, new_run(NEXT_RUN, 1)).await.unwrap();
+    let ids: Vec<i64> = ledger(&*store).await.iter().map(|reject| reject.id).collect();
+    let tried = async |column: Option<&str>| {
+        let retryable = Retryable {
+            replaces_by: column.map(ToOwned::to_owned),
+            ..in_run(NEXT_RUN)
+        };
+        let found = store.retryable_rejects(&retryable, 10, u64::MAX).await.unwrap();
+        let unknown = store.rejects_of_unknown_version(&retryable).await.unwrap();
+        assert_eq!(found.len() as u64 + unknown, ids.len() as u64);
+        let place = |kept: &KeptReject| ids.iter().position(|id| *id == kept.reject.id).unwrap();
+        found.iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        tried(None).await,
+        [0, 1, 2, 3],
+        "where rows are added, none replaces another"
+    );
+    assert_eq!(
+        tried(Some("id")).await,
+        [0, 2, 3],
+        "nothing was delivered under ids since, and who had none then has none now"
+    );
+    let under = |column: &str| RejectedIdentities {
+        sync: SYNC.to_owned(),
+        table: "events".to_owned(),
+        destination: "batch".to_owned(),
+        identity_column: column.to_owned(),
+    };
+    store.forget_versions(&hold, &under("id")).await.unwrap();
+    assert_eq!(
+        tried(Some("id")).await,
+        [0],
+        "newer versions of the others go unnoticed from now on"
+    );
+    assert_eq!(
+        tried(Some("name")).await,
+        [0, 1],
+        "what was never under names has no newer version there"
+    );
+
+    let plan = vec![plan("events", &["a"], 0)];
+    store.store_plan(&hold, NEXT_RUN, plan).await.unwrap();
+    let mut delivered = superseding(0, "ada", Vec::new());
+    delivered.superseded[0].identity_column = "name".to_owned();
+    delivered.partition.run_id = NEXT_RUN.into();
+    store.commit_checkpoint(&hold, delivered).await.unwrap();
+    let [pending, superseded] = [RejectStatus::Pending, RejectStatus::Superseded];
+    assert_eq!(
+        statuses(&*store).await,
+        [pending, pending, superseded, pending],
+        "the same text of another column is another identity"
+    );
+}
+
+pub(crate) async fn a_row_that_is_refused_again_has_the_rejects_of_its_last_run(backend: Backend) {
+    let store = backend.open().await;
+    let hold = started(&*store).await;
+    let told_apart = |key: u64, fingerprint: &[u8]| NewReject {
+        fingerprint: fingerprint.to_vec(),
+        ..row(key, "")
+    };
+    let column = NewReject {
+        whole_row: false,
+        column: "url".to_owned(),
+        ..told_apart(0, b"a")
+    };
+    let first = vec![
+        told_apart(0, b"a"),
+        column,
+        told_apart(1, b"b"),
+        told_apart(2, b""),
+        told_apart(3, b"a"),
+    ];
+    store.commit_checkpoint(&hold, last(with(0, first))).await.unwrap();
+    let [pending, superseded] = [RejectStatus::Pending, RejectStatus::Superseded];
+    assert_eq!(
+        statuses(&*store).await,
+        [pending; 5],
+        "of one run, none is earlier than the others"
+    );
+    let ids: Vec<i64> = ledger(&*store).await.iter().map(|reject| reject.id).collect();
+    store.finish_run(&hold, end(RUN, RunStatus::Failed)).await.unwrap();
+
+    store.begin_run(&hold, new_run(NEXT_RUN, 1)).await.unwrap();
+    store
+        .store_plan(&hold, NEXT_RUN, vec![plan("events", &["a"], 0)])
+        .await
+        .unwrap();
+    // One of the row's rejects may be at the target already.
+    store.mark_retry(&hold, mark(&ids[..1], true)).await.unwrap();
+    store.finish_run(&hold, end(NEXT_RUN, RunStatus::Failed)).await.unwrap();
+    store.begin_run(&hold, new_run(LATER_RUN, 1)).await.unwrap();
+    store
+        .store_plan(&hold, LATER_RUN, vec![plan("events", &["a"], 0)])
+        .await
+        .unwrap();
+    let mut again = with(0, vec![told_apart(0, b"a"), told_apart(2, b"")]);
+    again.partition.run_id = LATER_RUN.into();
+    store.commit_checkpoint(&hold, again).await.unwrap();
+    assert_eq!(
+        statuses(&*store).await,
+        [superseded, superseded, pending, pending, superseded, pending, pending]
+    );
+    let rejects = ledger(&*store).await;
+    assert_eq!(rejects[0].resolved_run.as_deref(), Some(LATER_RUN));
+    assert_eq!(
+        [true, false],
+        [5, 6].map(|index| rejects[index].uncertain),
+        "what may have been delivered stays so"
+    );
+}
+
+pub(crate) async fn a_discarded_reject_stays_named_and_is_never_sent(backend: Backend) {
+    let store = backend.open().await;
+    let (hold, ids) = next_run(&*store).await;
+    assert_eq!(
+        code(store.discard_rejects(SYNC, &ids[..1], later(20)).await),
+        "sync_held"
+    );
+    store.finish_run(&hold, end(NEXT_RUN, RunStatus::Failed)).await.unwrap();
+    store.release(&hold).await.unwrap();
+    let twice = [ids[0], ids[0]];
+    assert_eq!(
+        code(store.discard_rejects(SYNC, &twice, later(20)).await),
+        "reject_not_pending"
+    );
+    assert_eq!(
+        statuses(&*store).await,
+        [RejectStatus::Pending; 3],
+        "nothing was stored"
+    );
+    assert_eq!(store.discard_rejects(SYNC, &ids[..2], later(20)).await.unwrap(), 2);
+    let rejects = ledger(&*store).await;
+    let [discarded, pending] = [RejectStatus::Discarded, RejectStatus::Pending];
+    assert_eq!(statuses(&*store).await, [discarded, discarded, pending]);
+    assert_eq!(
+        (rejects[0].row_kept, rejects[0].resolved_at, &rejects[0].resolved_run),
+        (false, Some(later(20)), &None)
+    );
+    assert_eq!(numbers(&retryable(&*store, LATER_RUN).await), ids[2..]);
 }

@@ -233,11 +233,12 @@ pub(crate) async fn runs_are_listed_newest_first(backend: Backend) {
     let failed = RunFilter {
         sync: Some(SYNC.to_owned()),
         status: Some(RunStatus::Failed),
+        ..RunFilter::default()
     };
     assert_eq!(list(failed, 10).await, [RUN]);
     let other = RunFilter {
         sync: Some("other".to_owned()),
-        status: None,
+        ..RunFilter::default()
     };
     assert_eq!(list(other, 10).await, [""; 0]);
     assert_eq!(store.get_run("unknown").await.unwrap(), None);

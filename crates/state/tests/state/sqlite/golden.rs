@@ -4,15 +4,15 @@ use std::{fs, path::Path, sync::Arc};
 
 use longshore_core::{CursorValue, Error};
 use longshore_state::{
-    CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus, StateStore as _, TurnEnd,
-    TurnRetry, TurnStatus, sqlite::SqliteStore,
+    AttemptOutcome, CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus,
+    StateStore as _, StoredAlert, Trigger, TurnEnd, TurnRetry, TurnStatus, sqlite::SqliteStore,
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
 use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later, turns};
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 16] = [
     "holds",
     "states",
     "runs",
@@ -21,6 +21,9 @@ const TABLES: [&str; 13] = [
     "partitions",
     "partition_destinations",
     "run_retries",
+    "run_logs",
+    "run_log_lines",
+    "alerts",
     "reject_tables",
     "rejects",
     "reject_ledgers",
@@ -32,6 +35,21 @@ const TABLES: [&str; 13] = [
 async fn write_everything(path: &Path) {
     let store = SqliteStore::open(path).await.unwrap();
     let hold = contract::started(&store).await;
+    store
+        .describe_attempt(&hold, RUN, contract::origin(Trigger::Schedule { due: NOW }))
+        .await
+        .unwrap();
+    let lines = vec![contract::line("begun"), contract::plugin_line("connected")];
+    store.append_log(RUN, lines, 3).await.unwrap();
+    let alert = StoredAlert {
+        sync: SYNC.to_owned(),
+        condition: "failure".to_owned(),
+        firing: true,
+        since: NOW,
+        told: true,
+        message: serde_json::json!({"summary": "it failed"}),
+    };
+    store.set_alert(alert).await.unwrap();
     let mut first = contract::last(contract::commit("a", 0, 10));
     first.rejects = vec![contract::reject(1), kept_reject()];
     first.rejected_table = Some(Arc::from(&b"table"[..]));
@@ -131,6 +149,8 @@ async fn write_turns(store: &SqliteStore) {
 fn kept_reject() -> NewReject {
     NewReject {
         identity: "ada".to_owned(),
+        identity_column: "id".to_owned(),
+        fingerprint: b"0123456789abcdef".to_vec(),
         primary_key: "id = 2".to_owned(),
         row_data: b"row".to_vec(),
         whole_row: true,
@@ -205,12 +225,12 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_6_is_written_as_it_always_was() {
+async fn version_7_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v6.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v7.sql");
 }
 
 #[tokio::test]
@@ -234,13 +254,25 @@ async fn a_file_of_version_4_is_read_and_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_file_of_version_6_is_read_and_gone_on_with() {
-    let dump = include_str!("../../golden/state-v6.sql");
+async fn a_file_of_version_5_is_read_and_gone_on_with() {
+    assert_its_retry(include_str!("../../golden/state-v5.sql")).await;
+}
+
+#[tokio::test]
+async fn a_file_of_version_7_is_read_and_gone_on_with() {
+    let dump = include_str!("../../golden/state-v7.sql");
     assert_its_retry(dump).await;
-    let root = TempDir::new().unwrap();
-    let path = root.path().join("state.db");
-    Connection::open(&path).unwrap().execute_batch(dump).unwrap();
-    let store = SqliteStore::open(&path).await.unwrap();
+    let (_root, store) = read_and_gone_on_with(dump, 9).await;
+    let run = store.get_run(RUN).await.unwrap().unwrap();
+    assert_eq!(
+        run.attempts[0].origin,
+        Some(contract::origin(Trigger::Schedule { due: NOW }))
+    );
+    let log = store.read_log(RUN, 0, 10).await.unwrap();
+    let lines: Vec<_> = log.lines.into_iter().map(|stored| stored.line).collect();
+    assert_eq!(lines, [contract::line("begun"), contract::plugin_line("connected")]);
+    assert_eq!((log.left_out, log.lost), (0, 3));
+    assert!(store.list_alerts(Some(SYNC)).await.unwrap()[0].told);
     let sync = store.list_scheduled().await.unwrap().remove(0);
     assert_eq!((sync.paused, sync.decided_until), (true, Some(later(30))));
     let open = sync.open.unwrap();
@@ -269,6 +301,7 @@ async fn read_and_gone_on_with(dump: &str, uncertain: u64) -> (TempDir, SqliteSt
     let completed = store.get_run(RUN).await.unwrap().unwrap();
     assert_eq!(completed.run.status, RunStatus::CompletedWithRejects);
     assert_eq!(completed.tables[0].forwarded(), 20);
+    assert_eq!(completed.attempts[0].outcome, AttemptOutcome::CompletedWithRejects);
 
     let interrupted = store.interrupted_run(SYNC).await.unwrap().unwrap();
     assert_eq!(

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 6;
+PRAGMA user_version = 5;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -98,25 +98,6 @@ CREATE TABLE partition_destinations (
     uncertain   INTEGER NOT NULL,
     PRIMARY KEY (partition, destination)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE rejects (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    run          INTEGER NOT NULL REFERENCES runs (id),
-    sync         TEXT NOT NULL,
-    table_name   TEXT NOT NULL,
-    partition_id TEXT NOT NULL,
-    at           INTEGER NOT NULL,
-    destination  TEXT NOT NULL,
-    key          TEXT NOT NULL,
-    rule         TEXT NOT NULL,
-    -- Empty: the whole row.
-    column_name  TEXT NOT NULL,
-    reason       TEXT NOT NULL,
-    whole_row    INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
-    sequence     INTEGER NOT NULL,
-    row_number   INTEGER NOT NULL
-, status TEXT NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'redelivered', 'superseded', 'filtered')), primary_key TEXT NOT NULL DEFAULT '', identity TEXT NOT NULL DEFAULT '', row_data BLOB, row_table INTEGER REFERENCES reject_tables (id), attempts INTEGER NOT NULL DEFAULT 0, tried_at INTEGER, tried_run INTEGER REFERENCES runs (id), sent_run INTEGER REFERENCES runs (id), uncertain INTEGER NOT NULL DEFAULT 0 CHECK (uncertain IN (0, 1)), resolved_run INTEGER REFERENCES runs (id), resolved_at INTEGER) STRICT;
-CREATE INDEX rejects_by_sync ON rejects (sync, id);
-CREATE INDEX rejects_by_run ON rejects (run, id);
 CREATE TABLE reject_ledgers (
     sync TEXT NOT NULL PRIMARY KEY,
     kept INTEGER NOT NULL
@@ -125,10 +106,6 @@ CREATE TABLE reject_tables (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     document BLOB NOT NULL UNIQUE
 ) STRICT;
-CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
-CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
-CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
-CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
 CREATE TABLE run_retries (
     run         INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     table_name  TEXT NOT NULL,
@@ -140,35 +117,55 @@ CREATE TABLE run_retries (
     uncertain   INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run, table_name, destination)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE scheduled_syncs (
-    sync          TEXT NOT NULL PRIMARY KEY,
-    paused        INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-    -- That decided_until belongs to, in the orchestrator's own words. NULL: it never had one.
-    schedule      TEXT,
-    -- Every due time up to here has a turn.
-    decided_until INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE TABLE turns (
-    id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    sync         TEXT NOT NULL,
-    -- What it is for: the due times from the first to the last. NULL: somebody asked for it.
-    first_due_at INTEGER,
-    last_due_at  INTEGER,
-    decided_at   INTEGER NOT NULL,
-    status       TEXT NOT NULL CHECK (status IN ('open', 'completed', 'failed', 'cancelled', 'missed')),
-    tries        INTEGER NOT NULL DEFAULT 0,
-    retry_at     INTEGER,
-    -- JSON.
-    error        TEXT,
-    -- No reference: a turn may outlive its run in the history.
-    run_id       TEXT,
-    ended_at     INTEGER,
-    CHECK ((first_due_at IS NULL) = (last_due_at IS NULL))
+CREATE TABLE "rejects" (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    run             INTEGER NOT NULL REFERENCES runs (id),
+    sync            TEXT NOT NULL,
+    table_name      TEXT NOT NULL,
+    partition_id    TEXT NOT NULL,
+    at              INTEGER NOT NULL,
+    destination     TEXT NOT NULL,
+    key             TEXT NOT NULL,
+    primary_key     TEXT NOT NULL,
+    rule            TEXT NOT NULL,
+    -- Empty: the whole row.
+    column_name     TEXT NOT NULL,
+    reason          TEXT NOT NULL,
+    whole_row       INTEGER NOT NULL CHECK (whole_row IN (0, 1)),
+    sequence        INTEGER NOT NULL,
+    row_number      INTEGER NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('pending', 'redelivered', 'superseded', 'filtered', 'discarded')),
+    -- Empty: no later row replaces this one, or nobody knows which.
+    identity        TEXT NOT NULL,
+    -- The column that the identity comes from; identities of different columns are not comparable. Empty: the destination names none.
+    identity_column TEXT NOT NULL,
+    -- 0: since it was recorded, rows were delivered that replace others by identities of another column; a newer version of this row may be among them.
+    version_known   INTEGER NOT NULL DEFAULT 1 CHECK (version_known IN (0, 1)),
+    -- Tells the row from all others of its table; empty: nothing does.
+    fingerprint     BLOB NOT NULL,
+    -- NULL: not kept, or not needed any more.
+    row_data        BLOB,
+    row_table       INTEGER REFERENCES reject_tables (id),
+    -- How often it was sent again, when and by which run last.
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    tried_at        INTEGER,
+    tried_run       INTEGER REFERENCES runs (id),
+    -- A mark, not a fate: the run that is sending it to a target that appends, and has not heard what became of it.
+    sent_run        INTEGER REFERENCES runs (id),
+    -- It may be there already: it was sent, and its run broke off.
+    uncertain       INTEGER NOT NULL DEFAULT 0 CHECK (uncertain IN (0, 1)),
+    -- The run that dealt with it; NULL also when a person discarded it.
+    resolved_run    INTEGER REFERENCES runs (id),
+    resolved_at     INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX turns_open ON turns (sync) WHERE status = 'open';
-CREATE INDEX turns_by_sync ON turns (sync, id);
-INSERT INTO holds VALUES ('longshore serve', 1, NULL, NULL, NULL);
-INSERT INTO holds VALUES ('shop', 2, NULL, NULL, NULL);
+CREATE INDEX rejects_by_sync ON rejects (sync, id);
+CREATE INDEX rejects_by_run ON rejects (run, id);
+CREATE INDEX rejects_pending ON rejects (sync, table_name, destination, identity) WHERE status = 'pending';
+CREATE INDEX rejects_to_retry ON rejects (sync, table_name, destination, attempts, id) WHERE status = 'pending';
+CREATE INDEX rejects_resolved ON rejects (sync, id) WHERE status <> 'pending';
+CREATE INDEX rejects_sent ON rejects (sent_run) WHERE sent_run IS NOT NULL;
+CREATE INDEX rejects_of_row ON rejects (sync, table_name, destination, fingerprint) WHERE status = 'pending' AND fingerprint <> x'';
+INSERT INTO holds VALUES ('shop', 1, '{"host":"host","boot_id":"boot","pid_namespace":"pid:[1]","pid":1,"process_started":100,"invocation_id":"invocation-1"}', 1795000000000000, 1795000030000000);
 INSERT INTO states VALUES ('by hand', 't', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":-1},"source_state":"","fingerprints":"","fingerprints_overflowed":false}', 1795000000000000, NULL);
 INSERT INTO states VALUES ('shop', 'events', 1, '{"version":"1","cursor_column":"id","cursor":{"type":"int","value":42},"source_state":"{\"xmin\":731}","fingerprints":"","fingerprints_overflowed":false}', 1795000005000000, '01930000-0000-7000-8000-000000000001');
 INSERT INTO runs VALUES (1, '01930000-0000-7000-8000-000000000001', 'shop', 'completed_with_rejects', 1, 1, 1, 1795000000000000, 1795000010000000, 'fingerprint', '{"host":"host","boot_id":"boot","pid_namespace":"pid:[1]","pid":1,"process_started":100,"invocation_id":"invocation-1"}', NULL, '{"tables":[]}', 0, 2, 0, NULL, 'sync', 0);
@@ -185,10 +182,6 @@ INSERT INTO partition_destinations VALUES (2, 'batch', 10, 0, 0, 0);
 INSERT INTO partition_destinations VALUES (3, 'batch', 3, 0, 0, 0);
 INSERT INTO run_retries VALUES (2, 'events', 'batch', 0, 0, 0, 0, 3);
 INSERT INTO reject_tables VALUES (1, x'7461626c65');
-INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
-INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'id = 2', 'ada', x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);
+INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', '', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', 1, x'', NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
+INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'id = 2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'ada', 'id', 1, x'30313233343536373839616263646566', x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);
 INSERT INTO reject_ledgers VALUES ('shop', 2, 3);
-INSERT INTO scheduled_syncs VALUES ('shop', 1, 'every 10s', 1795000030000000);
-INSERT INTO turns VALUES (1, 'shop', 1795000010000000, 1795000020000000, 1795000100000000, 'missed', 0, NULL, NULL, NULL, 1795000100000000);
-INSERT INTO turns VALUES (2, 'shop', NULL, NULL, 1795000100000000, 'completed', 1, NULL, NULL, NULL, 1795000101000000);
-INSERT INTO turns VALUES (3, 'shop', 1795000030000000, 1795000030000000, 1795000100000000, 'open', 2, 1795000300000000, '{"code":"plugin_died","domain":"source","scope":"run","retryable":true,"message":"It died"}', '01930000-0000-7000-8000-000000000002', NULL);

@@ -1,0 +1,89 @@
+//! What was logged while a run went on, as commands print it.
+
+use longshore_core::Error;
+use longshore_state::{StateStore, StoredLogLine, run_log::MAX_LOG_LINES};
+use serde::Serialize;
+
+use crate::{
+    cli::output::{grouped, printable},
+    moment::shown_to_the_millisecond,
+};
+
+/// A run's log.
+#[derive(Serialize)]
+pub(super) struct ShownLog {
+    lines: Vec<ShownLine>,
+    /// Lines between beginning and end that are not kept.
+    left_out: u64,
+    /// Lines that never reached the store.
+    lost: u64,
+}
+
+#[derive(Serialize)]
+struct ShownLine {
+    at: String,
+    level: &'static str,
+    /// Absent: Longshore itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    message: String,
+    /// Lines right before this one that are not kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out_before: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl ShownLog {
+    pub(super) async fn of(store: &dyn StateStore, run_id: &str) -> Result<Self, Error> {
+        // A log is bounded: all of it is read at once.
+        let log = store
+            .read_log(run_id, 0, u32::try_from(MAX_LOG_LINES).unwrap_or(u32::MAX))
+            .await?;
+        Ok(Self {
+            lines: log.lines.into_iter().map(ShownLine::from).collect(),
+            left_out: log.left_out,
+            lost: log.lost,
+        })
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let mut text = String::from("log\n");
+        for line in &self.lines {
+            if line.left_out_before > 0 {
+                text.push_str(&format!("  … {} lines left out …\n", grouped(line.left_out_before)));
+            }
+            let plugin = line
+                .plugin
+                .iter()
+                .map(|plugin| format!("[{plugin}] "))
+                .collect::<String>();
+            let message = printable(&line.message);
+            text.push_str(&format!("  {} {:<5} {plugin}{message}\n", line.at, line.level));
+        }
+        if self.lines.is_empty() {
+            text.push_str("  nothing was logged, or an earlier version ran it\n");
+        }
+        if self.lost > 0 {
+            text.push_str(&format!(
+                "  {} lines are lost: the state took none for too long\n",
+                grouped(self.lost)
+            ));
+        }
+        text
+    }
+}
+
+impl From<StoredLogLine> for ShownLine {
+    fn from(stored: StoredLogLine) -> Self {
+        Self {
+            at: shown_to_the_millisecond(stored.line.at),
+            level: stored.line.level.as_str(),
+            plugin: stored.line.plugin,
+            message: stored.line.message,
+            left_out_before: stored.left_out_before,
+        }
+    }
+}

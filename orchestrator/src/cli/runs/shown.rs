@@ -1,0 +1,402 @@
+//! Runs as commands print them.
+
+use longshore_core::{Domain, Error, cursor::CursorValue};
+use longshore_state::{
+    Attempt, AttemptOutcome, PluginVersion, Run, RunDetails, RunKind, RunStatus, TableProgress, Trigger,
+};
+use serde::Serialize;
+
+use super::log::ShownLog;
+use crate::{
+    cli::{
+        output::{Columns, grouped},
+        sync::words_for,
+    },
+    engine::report::{RetryReport, TableReport},
+    moment::shown,
+};
+
+#[derive(Serialize)]
+pub(super) struct ShownRun {
+    run_id: String,
+    kind: RunKind,
+    sync: String,
+    status: RunStatus,
+    attempt: u32,
+    started_at: String,
+    ended_at: Option<String>,
+    uncertain: u64,
+    rejects: u64,
+    dropped_rejects: u64,
+    dropped_rows: u64,
+    error: Option<Error>,
+    /// The range that it reads again; absent: what is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<serde_json::Value>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ShownDetails {
+    #[serde(flatten)]
+    run: ShownRun,
+    holder: ShownHolder,
+    attempts: Vec<ShownAttempt>,
+    tables: Vec<ShownTable>,
+    /// Rejects of earlier runs that it has sent again.
+    retries: Vec<RetryReport>,
+    /// The time that its attempts took.
+    duration_ms: u64,
+    /// What the user was told.
+    warnings: Vec<String>,
+    /// When it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<ShownLog>,
+}
+
+#[derive(Serialize)]
+struct ShownHolder {
+    host: String,
+    pid: u32,
+}
+
+#[derive(Serialize)]
+struct ShownAttempt {
+    number: u32,
+    started_at: String,
+    ended_at: Option<String>,
+    outcome: AttemptOutcome,
+    uncertain: u64,
+    error: Option<Error>,
+    /// Absent where nobody has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<ShownTrigger>,
+    /// The version that ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longshore: Option<String>,
+    plugins: Vec<PluginVersion>,
+}
+
+/// Why an attempt began.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum ShownTrigger {
+    Command,
+    Schedule { due: String },
+    Request,
+    Recovery,
+}
+
+#[derive(Serialize)]
+struct ShownTable {
+    #[serde(flatten)]
+    report: TableReport,
+    cursor_before: Option<String>,
+    cursor_after: Option<String>,
+    partitions: Vec<ShownPartition>,
+}
+
+#[derive(Serialize)]
+struct ShownPartition {
+    partition: String,
+    complete: bool,
+    forwarded: u64,
+    cursor: Option<String>,
+    uncertain: u64,
+    commits: u64,
+}
+
+pub(super) fn list_in_words(runs: &[ShownRun]) -> String {
+    let mut columns = Columns::new(&[
+        "RUN",
+        "SYNC",
+        "STATUS",
+        "ATTEMPT",
+        "STARTED",
+        "ENDED",
+        "REJECTS",
+        "UNCERTAIN",
+        "ERROR",
+    ]);
+    for run in runs {
+        columns.row(vec![
+            run.run_id.clone(),
+            run.sync.clone(),
+            match run.kind {
+                RunKind::Sync => run.status.to_string(),
+                RunKind::Replay => format!("{} (replay)", run.status),
+            },
+            run.attempt.to_string(),
+            run.started_at.clone(),
+            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
+            grouped(run.rejects),
+            grouped(run.uncertain),
+            run.error.as_ref().map_or_else(String::new, |error| error.code.clone()),
+        ]);
+    }
+    columns.render("no runs")
+}
+
+impl ShownDetails {
+    pub(super) fn in_words(&self) -> String {
+        let run = &self.run;
+        let what = match run.kind {
+            RunKind::Sync => "run",
+            RunKind::Replay => "replay",
+        };
+        let mut text = format!("{what} {} of sync {} {}\n", run.run_id, run.sync, words_for(run.status));
+        if let Some(again) = &run.again {
+            let end = |end: &str| again[end].as_str().map_or_else(|| "the end".to_owned(), str::to_owned);
+            text.push_str(&format!(
+                "  reads again  from {} to before {}\n",
+                end("from"),
+                end("to")
+            ));
+        }
+        text.push_str(&format!(
+            "  uncertain    {} rows at most were on their way when something broke\n",
+            grouped(run.uncertain)
+        ));
+        text.push_str(&format!(
+            "  rejects      {} (dropped from the ledger since: {}; without their rows since: {})\n",
+            grouped(run.rejects),
+            grouped(run.dropped_rejects),
+            grouped(run.dropped_rows)
+        ));
+        text.push_str(&format!(
+            "  run by       process {} on {}\n",
+            self.holder.pid, self.holder.host
+        ));
+        for attempt in &self.attempts {
+            let ended = attempt.ended_at.as_deref().unwrap_or("no recorded end");
+            text.push_str(&format!(
+                "  attempt {}    {} to {ended}, {}\n",
+                attempt.number,
+                attempt.started_at,
+                attempt.outcome_in_words()
+            ));
+            if let Some(trigger) = &attempt.trigger {
+                text.push_str(&format!("               begun by {}\n", trigger.in_words()));
+            }
+            if !attempt.plugins.is_empty() {
+                text.push_str(&format!("               {}\n", attempt.versions_in_words()));
+            }
+            if let Some(error) = &attempt.error {
+                text.push_str(&error_in_words(error));
+            }
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("  warning      {warning}\n"));
+        }
+        for retry in &self.retries {
+            text.push_str(&retry.in_words());
+            text.push('\n');
+        }
+        for table in &self.tables {
+            let report = &table.report;
+            let done = if report.complete { "complete" } else { "incomplete" };
+            text.push_str(&format!(
+                "table {} ({done}): read {}, delivered {}, rejected {}, filtered {}, deduplicated {}, uncertain {}\n",
+                report.table,
+                grouped(report.read),
+                grouped(report.delivered),
+                grouped(report.rejected),
+                grouped(report.filtered),
+                grouped(report.deduplicated),
+                grouped(report.uncertain)
+            ));
+            let cursor = |cursor: &Option<String>| cursor.clone().unwrap_or_else(|| "-".to_owned());
+            text.push_str(&format!(
+                "  cursor {} → {}\n",
+                cursor(&table.cursor_before),
+                cursor(&table.cursor_after)
+            ));
+            for partition in &table.partitions {
+                let done = if partition.complete { "complete" } else { "incomplete" };
+                let rows = grouped(partition.forwarded);
+                text.push_str(&format!(
+                    "  partition {}: {done}, {rows} rows, cursor {}\n",
+                    partition.partition,
+                    cursor(&partition.cursor)
+                ));
+            }
+        }
+        if let Some(log) = &self.log {
+            text.push_str(&log.in_words());
+        }
+        text
+    }
+}
+
+impl ShownAttempt {
+    fn outcome_in_words(&self) -> &'static str {
+        match self.outcome {
+            AttemptOutcome::Running => "going on, or its process died and nobody has taken over",
+            AttemptOutcome::Died => "its process died",
+            AttemptOutcome::Completed => "completed",
+            AttemptOutcome::CompletedWithRejects => "completed with rejects",
+            AttemptOutcome::Failed => "failed",
+            AttemptOutcome::Cancelled => "cancelled",
+        }
+    }
+
+    fn versions_in_words(&self) -> String {
+        let longshore = self.longshore.iter().map(|version| format!("longshore {version}"));
+        let plugins = self.plugins.iter().map(|plugin| {
+            let PluginVersion {
+                role,
+                name,
+                plugin,
+                version,
+            } = plugin;
+            format!("{role} {name}: {plugin} {version}")
+        });
+        longshore.chain(plugins).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl ShownTrigger {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Command => "a command".to_owned(),
+            Self::Schedule { due } => format!("the schedule, due at {due}"),
+            Self::Request => "a request to the daemon".to_owned(),
+            Self::Recovery => "the daemon, to go on with what was interrupted".to_owned(),
+        }
+    }
+}
+
+fn domain_in_words(domain: Domain) -> &'static str {
+    match domain {
+        Domain::Config => "configuration",
+        Domain::Source => "source",
+        Domain::Destination => "destination",
+        Domain::Protocol => "plugin contract",
+        Domain::Internal => "program itself",
+    }
+}
+
+fn error_in_words(error: &Error) -> String {
+    let again = match error.retryable {
+        true => "can pass by itself",
+        false => "does not pass by itself",
+    };
+    let mut text = format!(
+        "               {}: {} (of the {}; {again})\n",
+        error.code,
+        error.message,
+        domain_in_words(error.domain)
+    );
+    for cause in &error.causes {
+        text.push_str(&format!("               cause: {cause}\n"));
+    }
+    if !error.remedy.is_empty() {
+        text.push_str(&format!("               help: {}\n", error.remedy));
+    }
+    text
+}
+
+impl From<Run> for ShownRun {
+    fn from(run: Run) -> Self {
+        Self {
+            run_id: run.run_id,
+            kind: run.kind,
+            sync: run.sync,
+            status: run.status,
+            attempt: run.attempt,
+            started_at: shown(run.started_at),
+            ended_at: run.ended_at.map(shown),
+            uncertain: run.uncertain_rows,
+            rejects: run.rejects,
+            dropped_rejects: run.dropped_rejects,
+            dropped_rows: run.dropped_rows,
+            error: run.error,
+            again: run.again,
+        }
+    }
+}
+
+impl ShownDetails {
+    pub(super) fn of(details: RunDetails, log: Option<ShownLog>) -> Self {
+        let duration = details.duration();
+        let holder = ShownHolder {
+            host: details.run.holder.host.clone(),
+            pid: details.run.holder.pid,
+        };
+        let uncertain = details.uncertain_rows();
+        Self {
+            holder,
+            attempts: details.attempts.into_iter().map(ShownAttempt::from).collect(),
+            tables: details.tables.iter().map(ShownTable::from).collect(),
+            retries: details.retries.iter().map(RetryReport::from).collect(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            warnings: warnings(details.run.summary.as_ref()),
+            log,
+            run: ShownRun {
+                uncertain,
+                ..details.run.into()
+            },
+        }
+    }
+}
+
+/// What a run's summary says that the user was told.
+fn warnings(summary: Option<&serde_json::Value>) -> Vec<String> {
+    let warnings = summary.and_then(|summary| summary["warnings"].as_array());
+    let texts = warnings.into_iter().flatten().filter_map(|warning| warning.as_str());
+    texts.map(str::to_owned).collect()
+}
+
+impl From<Trigger> for ShownTrigger {
+    fn from(trigger: Trigger) -> Self {
+        match trigger {
+            Trigger::Command => Self::Command,
+            Trigger::Schedule { due } => Self::Schedule { due: shown(due) },
+            Trigger::Request => Self::Request,
+            Trigger::Recovery => Self::Recovery,
+        }
+    }
+}
+
+impl From<Attempt> for ShownAttempt {
+    fn from(attempt: Attempt) -> Self {
+        let (trigger, longshore, plugins) = match attempt.origin {
+            Some(origin) => (
+                Some(ShownTrigger::from(origin.trigger)),
+                Some(origin.longshore),
+                origin.plugins,
+            ),
+            None => (None, None, Vec::new()),
+        };
+        Self {
+            trigger,
+            longshore,
+            plugins,
+            outcome: attempt.outcome,
+            number: attempt.number,
+            started_at: shown(attempt.started_at),
+            ended_at: attempt.ended_at.map(shown),
+            uncertain: attempt.uncertain_rows,
+            error: attempt.error,
+        }
+    }
+}
+
+impl From<&TableProgress> for ShownTable {
+    fn from(table: &TableProgress) -> Self {
+        let text = |cursor: &Option<CursorValue>| cursor.as_ref().map(CursorValue::to_string);
+        let partitions = table.partitions.iter().map(|partition| ShownPartition {
+            partition: partition.partition.clone(),
+            complete: partition.complete,
+            forwarded: partition.forwarded,
+            cursor: text(&partition.cursor),
+            uncertain: partition.uncertain_rows,
+            commits: partition.revision,
+        });
+        Self {
+            report: TableReport::from(table),
+            cursor_before: text(&table.cursor_before),
+            cursor_after: text(&table.cursor_after),
+            partitions: partitions.collect(),
+        }
+    }
+}
