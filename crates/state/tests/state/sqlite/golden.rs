@@ -288,6 +288,11 @@ async fn a_file_of_version_7_is_read_and_gone_on_with() {
     assert_eq!(lines, [contract::line("begun"), contract::plugin_line("connected")]);
     assert_eq!((log.left_out, log.lost), (0, 3));
     assert!(store.list_alerts(Some(SYNC)).await.unwrap()[0].told);
+    let sync = store.list_scheduled().await.unwrap().remove(0);
+    assert_eq!((sync.paused, sync.decided_until), (true, Some(later(30))));
+    let open = sync.open.unwrap();
+    assert_eq!((open.tries, open.run_id.as_deref()), (2, Some(NEXT_RUN)));
+    assert!(open.error.unwrap().retryable);
 }
 
 async fn assert_its_retry(dump: &str) {
