@@ -1,13 +1,16 @@
 //! `longshore syncs turns`
 
+use std::path::Path;
+
 use longshore_core::Error;
-use longshore_state::{DueTimes, Turn, TurnStatus, UnixMicros};
+use longshore_state::{DueTimes, StateStore, Turn, TurnStatus, UnixMicros};
 use serde::Serialize;
 
 use crate::{
     cli::{Context, output::Columns, runs::require_sync, state_location::StateArguments},
     failure::Failure,
     moment::shown as at,
+    serve::control::{Client, Question},
 };
 
 /// A turn, with the times as people read them.
@@ -36,10 +39,9 @@ pub(super) async fn list(
     context: &Context,
 ) -> Result<(), Failure> {
     let store = state.open(context).await?;
-    if let Some(sync) = sync
-        && !store.list_scheduled().await?.iter().any(|known| known.sync == sync)
-    {
-        require_sync(store.as_ref(), sync).await?;
+    if let Some(sync) = sync {
+        let location = state.location(context)?;
+        require_known(store.as_ref(), location.sqlite_path(), sync).await?;
     }
     let turns: Vec<ShownTurn> = store
         .list_turns(sync, limit)
@@ -48,6 +50,26 @@ pub(super) async fn list(
         .map(ShownTurn::from)
         .collect();
     Ok(context.output.data(&turns, |turns| in_words(turns))?)
+}
+
+/// Refuses a name that neither the state nor a daemon knows: an empty list would look like an answer.
+async fn require_known(store: &dyn StateStore, state_file: &Path, sync: &str) -> Result<(), Error> {
+    if store.list_scheduled().await?.iter().any(|known| known.sync == sync) {
+        return Ok(());
+    }
+    if let Some(daemon) = Client::connect(state_file).await? {
+        let syncs = daemon.ask_value(&Question::Syncs).await?;
+        // A sync that was never to run has no turn yet, and is none the less known.
+        if syncs
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|known| known["name"] == sync)
+        {
+            return Ok(());
+        }
+    }
+    require_sync(store, sync).await
 }
 
 fn in_words(turns: &[ShownTurn]) -> String {
@@ -68,7 +90,7 @@ fn in_words(turns: &[ShownTurn]) -> String {
             turn.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
         ]);
     }
-    columns.render("no daemon has decided anything with this state yet")
+    columns.render("no turn yet")
 }
 
 impl From<Turn> for ShownTurn {
