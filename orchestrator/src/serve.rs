@@ -7,13 +7,16 @@
 //! | `runner` | runs as tasks |
 //! | [`handle`] | what others in this process may ask of the daemon |
 //! | [`control`] | the same for other processes of the same user |
-//! | `watching` | metrics, health and alerts of the daemon |
 //! | `recovery` | what a daemon that died has left |
+//! | `alerting` | who is told, beside the loop |
+//! | `answering` | metrics and health, for machines |
 //! | [`clock`] | what time it is |
 //!
 //! **Invariant: nothing starts that the store does not know of.** A turn is recorded before its run begins, so that after a crash every due time has exactly
 //! one turn or none has been decided yet.
 
+mod alerting;
+mod answering;
 pub mod clock;
 pub mod control;
 mod daemon;
@@ -23,7 +26,6 @@ mod runner;
 mod scheduler;
 #[cfg(test)]
 mod tests;
-mod watching;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -44,6 +46,7 @@ use crate::{
     observe::{Observation, alerts::Alerter},
     plugin_host::PluginHost,
 };
+use alerting::Alerting;
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
@@ -74,12 +77,12 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// This process.
     pub holder: Holder,
-    /// Watches runs; tells of them where somebody wants to be told.
+    /// Cancelled when the daemon is to end: it drains.
+    pub cancel: CancellationToken,
+    /// Watches.
     pub observation: Observation,
     /// Where metrics and health are answered; `None`: nowhere.
     pub metrics_listener: Option<TcpListener>,
-    /// Cancelled when the daemon is to end: it drains.
-    pub cancel: CancellationToken,
 }
 
 /// Where HTTP is answered. The address is open already, so that a daemon that can not have it does not start.
@@ -105,8 +108,8 @@ pub async fn run(
     let started = start(configuration, options, around).await?;
     let answering = http.map(|http| answer_http(http, started.handle));
     let ended = started.daemon.run().await;
-    // Nobody is answered or told any more; until now, so that whoever watches sees the end.
-    drop((started.control, started.watchers));
+    // Nobody is answered any more; until now, so that whoever watches sees the end.
+    drop((started.control, started.answering));
     if let Some((end, answering)) = answering {
         end.cancel();
         answering.await.ok();
@@ -130,8 +133,8 @@ struct Started {
     daemon: Daemon,
     /// The door for other processes; it has a handle, without which the daemon would have nobody to listen to.
     control: ControlSocket,
-    /// What goes on beside the daemon; it ends with the value.
-    watchers: JoinSet<()>,
+    /// Answers machines; it ends with the value.
+    answering: JoinSet<()>,
     handle: handle::DaemonHandle,
 }
 
@@ -141,9 +144,9 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         store,
         secrets,
         holder,
+        cancel,
         observation,
         metrics_listener,
-        cancel,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
     let hangup = signal(SignalKind::hangup())
@@ -155,31 +158,32 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
     let syncs = configuration.sources.len();
     let drain_timeout = options.drain_timeout;
+    let metrics = observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    let configuration = Arc::new(configuration);
+    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
     let parts = Parts {
         scheduler,
-        configuration: Arc::new(configuration),
+        alerting: Alerting::start(alerter, Arc::clone(&configuration)),
+        configuration,
         options,
         secrets: secrets.clone(),
         cancel,
         held,
         hangup,
     };
-    let metrics = observation.metrics.clone();
-    metrics.know_stored_cursors(store.as_ref()).await?;
-    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
-    let runner = Runner::new(host, Arc::clone(&store), holder, observation);
-    let (daemon, handle) = Daemon::new(parts, runner, Arc::clone(&store)).await?;
+    let runner = Runner::new(host, store, holder, observation);
+    let (daemon, handle) = Daemon::new(parts, runner).await?;
     let control = door.open(handle.clone(), secrets);
-    let mut watchers = JoinSet::new();
-    watchers.spawn(watching::tell_of_alerts(handle.clone(), alerter));
+    let mut answering = JoinSet::new();
     if let Some(listener) = metrics_listener {
-        watchers.spawn(watching::answer_machines(handle.clone(), metrics, listener));
+        answering.spawn(answering::answer_machines(handle.clone(), metrics, listener));
     }
     tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
     Ok(Started {
         daemon,
         control,
-        watchers,
+        answering,
         handle,
     })
 }

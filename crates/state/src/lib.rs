@@ -13,8 +13,8 @@
 //! | [`run_log`] | what was logged while a run went on |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
-//! | [`alert`] | conditions that somebody is told of once |
 //! | [`turn`] | what a daemon decides: due times, pauses, what is to be tried again |
+//! | [`alert`] | conditions that somebody is told of once |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
 //! | [`sqlite`] | one file, several processes |

@@ -1,6 +1,7 @@
 //! A daemon within this process, over a real store: what its handle answers and tells, and what it finds of one that died. Its syncs name a plugin that does
 //! not exist, so that each run fails at once and for good; what runs do is tested with real plugins in `tests/tests/e2e/daemon`.
 
+mod alerts;
 mod handle;
 mod recovery;
 
@@ -9,7 +10,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use longshore_config::{Loader, Secrets};
 use longshore_state::{Holder, StateStore, sqlite::SqliteStore};
 use tempfile::TempDir;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, Surroundings, clock::Clock, control::ControlSocket, handle::DaemonHandle, start};
@@ -25,14 +26,19 @@ struct Serving {
     cancel: CancellationToken,
     daemon: JoinHandle<Result<(), Failure>>,
     _control: ControlSocket,
-    _watchers: JoinSet<()>,
 }
 
 impl Serving {
     /// A daemon with the sync `a`, which is due at the beginning of each year.
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// The same with more options of the sync.
+    async fn start_with(more: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        write(folder.path(), &configuration(&["a"]));
+        let text = configuration(&["a"]).replace("registry: local, tables", &format!("registry: local, {more} tables"));
+        write(folder.path(), &text);
         let path = folder.path().join("longshore.yml");
         let secrets = Secrets::new();
         let loaded = Loader::new().with_secrets(secrets.clone()).load(&[&path]).unwrap();
@@ -64,7 +70,6 @@ impl Serving {
             cancel,
             daemon: tokio::spawn(started.daemon.run()),
             _control: started.control,
-            _watchers: started.watchers,
         }
     }
 

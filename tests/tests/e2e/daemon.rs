@@ -4,6 +4,7 @@ mod accelerated;
 mod commands;
 mod ending;
 mod failing;
+mod page;
 mod reloading;
 mod scene;
 mod starting;

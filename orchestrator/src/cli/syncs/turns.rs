@@ -1,9 +1,15 @@
 //! `longshore syncs turns`
 
+use std::path::Path;
+
+use longshore_core::Error;
+use longshore_state::StateStore;
+
 use crate::{
     cli::{Context, output::Columns, state_location::StateArguments},
     failure::Failure,
     history::{require_sync, turns::ShownTurn},
+    serve::control::{Client, Question},
 };
 
 pub(super) async fn list(
@@ -13,10 +19,9 @@ pub(super) async fn list(
     context: &Context,
 ) -> Result<(), Failure> {
     let store = state.open(context).await?;
-    if let Some(sync) = sync
-        && !store.list_scheduled().await?.iter().any(|known| known.sync == sync)
-    {
-        require_sync(store.as_ref(), sync).await?;
+    if let Some(sync) = sync {
+        let location = state.location(context)?;
+        require_known(store.as_ref(), location.sqlite_path(), sync).await?;
     }
     let turns: Vec<ShownTurn> = store
         .list_turns(sync, limit)
@@ -25,6 +30,26 @@ pub(super) async fn list(
         .map(ShownTurn::from)
         .collect();
     Ok(context.output.data(&turns, |turns| in_words(turns))?)
+}
+
+/// Refuses a name that neither the state nor a daemon knows: an empty list would look like an answer.
+async fn require_known(store: &dyn StateStore, state_file: &Path, sync: &str) -> Result<(), Error> {
+    if store.list_scheduled().await?.iter().any(|known| known.sync == sync) {
+        return Ok(());
+    }
+    if let Some(daemon) = Client::connect(state_file).await? {
+        let syncs = daemon.ask_value(&Question::Syncs).await?;
+        // A sync that was never to run has no turn yet, and is none the less known.
+        if syncs
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|known| known["name"] == sync)
+        {
+            return Ok(());
+        }
+    }
+    require_sync(store, sync).await
 }
 
 fn in_words(turns: &[ShownTurn]) -> String {
@@ -45,5 +70,5 @@ fn in_words(turns: &[ShownTurn]) -> String {
             turn.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
         ]);
     }
-    columns.render("no daemon has decided anything with this state yet")
+    columns.render("no turn yet")
 }

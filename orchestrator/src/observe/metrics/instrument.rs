@@ -47,7 +47,7 @@ pub(super) struct Counters<N, A> {
     pushed: Option<opentelemetry::metrics::Counter<N>>,
 }
 
-/// One series of [`Counters`], for whoever adds to it often.
+/// One series of `Counters`, for whoever adds to it often.
 #[derive(Clone)]
 pub struct Count<N = u64, A = AtomicU64> {
     scraped: counter::Counter<N, A>,
@@ -125,7 +125,7 @@ pub(super) struct Gauges {
     pushed: Option<opentelemetry::metrics::UpDownCounter<i64>>,
 }
 
-/// One series of [`Gauges`].
+/// One series of `Gauges`.
 #[derive(Clone)]
 pub struct Level {
     scraped: gauge::Gauge<i64, AtomicI64>,

@@ -3,7 +3,7 @@
 use longshore_config::CatchUp;
 use longshore_core::Error;
 use longshore_schedule::Schedule;
-use longshore_state::{DueTimes, ScheduledSync, Turn, TurnStatus, UnixMicros};
+use longshore_state::{DueTimes, ScheduledSync, Trigger, Turn, TurnStatus, UnixMicros};
 
 use super::{
     Cancelling, Ended, HELD_PAUSE, Planned, RETRY, Step,
@@ -39,6 +39,8 @@ struct OpenTurn {
     begun: bool,
     /// The same before the try that goes on.
     had_begun: bool,
+    /// An earlier daemon had begun it, and this one has not tried it yet.
+    recovered: bool,
     /// Somebody wants it now: neither a pause nor a time to wait keeps it back.
     now: bool,
     tries: u32,
@@ -156,6 +158,15 @@ impl SyncState {
     /// The due times of the open turn.
     pub(in crate::serve) fn due(&self) -> Option<DueTimes> {
         self.turn.as_ref()?.due
+    }
+
+    /// Why the open turn is run.
+    pub(in crate::serve) fn trigger(&self) -> Trigger {
+        match &self.turn {
+            Some(turn) if turn.recovered => Trigger::Recovery,
+            Some(OpenTurn { due: Some(due), .. }) => Trigger::Schedule { due: due.last },
+            Some(OpenTurn { due: None, .. }) | None => Trigger::Request,
+        }
     }
 
     /// How often the open turn was tried in vain, and what with.
@@ -397,6 +408,7 @@ impl SyncState {
             return;
         };
         turn.now = false;
+        turn.recovered = false;
         match ended {
             Ended::Completed => turn.close(TurnStatus::Completed, None),
             Ended::Failed(error) if error.retryable => {
@@ -439,6 +451,7 @@ impl OpenTurn {
             since,
             begun: false,
             had_begun: false,
+            recovered: false,
             now: false,
             tries: 0,
             not_before: None,
@@ -480,6 +493,7 @@ impl From<Turn> for OpenTurn {
     fn from(turn: Turn) -> Self {
         Self {
             begun: turn.run_id.is_some(),
+            recovered: turn.run_id.is_some(),
             now: turn.due.is_none() && turn.tries == 0,
             tries: turn.tries,
             not_before: turn.retry_at,

@@ -110,6 +110,10 @@ async fn twenty_syncs_do_every_due_time_once_under_a_daemon_that_is_killed_again
     let account = Account::open(&longshore).await?;
     account.assert_every_due_time_done_once(started_by, quiet_since);
     let resumed = account.assert_each_run_did_one_turn();
+    println!(
+        "{kills} kills; {}; {resumed} runs were gone on with",
+        account.in_words()
+    );
     assert!(kills >= 5, "{kills} kills");
     assert!(resumed > 0, "none of {kills} kills hit a run");
     longshore.leaves_nothing_running().await

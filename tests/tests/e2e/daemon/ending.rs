@@ -50,6 +50,10 @@ async fn what_does_not_end_in_time_is_stopped_in_order_and_gone_on_with_at_the_n
     );
     assert_eq!(resumed["activity"]["attempt"], 2);
     assert_eq!(daemons.turns("slow").await?.len(), 1, "and the same turn");
+    let run_id = running["activity"]["run_id"].as_str().unwrap();
+    let shown = daemons.longshore.json(["runs", "show", run_id]).await?;
+    let began = |attempt: usize| shown["attempts"][attempt]["trigger"]["kind"].clone();
+    assert_eq!((began(0), began(1)), ("request".into(), "recovery".into()), "{shown}");
     daemon.signal(Signal::KILL)?;
     daemon.finish().await?;
     daemons.longshore.leaves_nothing_running().await

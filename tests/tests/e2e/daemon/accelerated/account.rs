@@ -45,6 +45,18 @@ impl Account {
         })
     }
 
+    /// What there is, for whoever watches the test.
+    pub(super) fn in_words(&self) -> String {
+        let of = |status: &str| self.turns.iter().filter(|turn| turn.status == status).count();
+        format!(
+            "{} turns, {} done, {} missed where that is wanted; {} runs",
+            self.turns.len(),
+            of("completed"),
+            of("missed"),
+            self.runs.len()
+        )
+    }
+
     fn of(&self, number: usize) -> impl Iterator<Item = &Turn> {
         let name = name_of(number);
         self.turns.iter().filter(move |turn| turn.sync == name)
