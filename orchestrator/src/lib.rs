@@ -2,12 +2,18 @@
 //!
 //! *Architecture invariant:* it depends on no plugin crate. It runs binaries, speaks the protocol of `proto/`, and never decodes a row.
 
+pub mod api;
 mod chance;
 pub mod cli;
+mod cursors;
+mod documents;
 pub mod engine;
 pub mod failure;
 mod figures;
+mod history;
+mod ledger;
 pub mod moment;
 pub mod observe;
 pub mod plugin_host;
+mod printable;
 pub mod serve;

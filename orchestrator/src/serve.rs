@@ -7,14 +7,13 @@
 //! | `runner` | runs as tasks |
 //! | [`handle`] | what others in this process may ask of the daemon |
 //! | [`control`] | the same for other processes of the same user |
+//! | `watching` | metrics, health and alerts of the daemon |
 //! | `recovery` | what a daemon that died has left |
-//! | `alerting` | who is told, beside the loop |
 //! | [`clock`] | what time it is |
 //!
 //! **Invariant: nothing starts that the store does not know of.** A turn is recorded before its run begins, so that after a crash every due time has exactly
 //! one turn or none has been decided yet.
 
-mod alerting;
 pub mod clock;
 pub mod control;
 mod daemon;
@@ -24,22 +23,27 @@ mod runner;
 mod scheduler;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
 use longshore_state::{DAEMON, Holder, StateStore};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api,
     engine::hold::HeldSync,
     failure::Failure,
     observe::{Observation, alerts::Alerter},
     plugin_host::PluginHost,
 };
-use alerting::Alerting;
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
@@ -70,24 +74,55 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// This process.
     pub holder: Holder,
+    /// Watches runs; tells of them where somebody wants to be told.
+    pub observation: Observation,
+    /// Where metrics and health are answered; `None`: nowhere.
+    pub metrics_listener: Option<TcpListener>,
     /// Cancelled when the daemon is to end: it drains.
     pub cancel: CancellationToken,
-    /// Watches.
-    pub observation: Observation,
 }
 
-/// Runs a daemon until it is told to end, and has.
+/// Where HTTP is answered. The address is open already, so that a daemon that can not have it does not start.
+pub struct Http {
+    /// The address.
+    pub listener: TcpListener,
+    /// How to answer.
+    pub options: api::Options,
+}
+
+/// Runs a daemon until it is told to end, and has. It answers HTTP at `http`, if that is anywhere.
 ///
 /// # Errors
 /// - `daemon_running`: another daemon uses the store.
 /// - `run_lost`: this process was suspended, and another daemon has taken over; it ended its runs.
 /// - Those of the store when it can not be used at the start.
-pub async fn run(configuration: Configuration, options: Options, around: Surroundings) -> Result<(), Failure> {
+pub async fn run(
+    configuration: Configuration,
+    options: Options,
+    around: Surroundings,
+    http: Option<Http>,
+) -> Result<(), Failure> {
     let started = start(configuration, options, around).await?;
+    let answering = http.map(|http| answer_http(http, started.handle));
     let ended = started.daemon.run().await;
-    // Nobody is answered any more.
-    drop(started.control);
+    // Nobody is answered or told any more; until now, so that whoever watches sees the end.
+    drop((started.control, started.watchers));
+    if let Some((end, answering)) = answering {
+        end.cancel();
+        answering.await.ok();
+    }
     ended
+}
+
+/// Answers HTTP until that is cancelled. Runs go on also when it fails.
+fn answer_http(http: Http, handle: handle::DaemonHandle) -> (CancellationToken, JoinHandle<()>) {
+    let end = http.options.end.clone();
+    let answering = tokio::spawn(async move {
+        if let Err(error) = api::serve(http.listener, handle, http.options).await {
+            tracing::error!(code = error.code, %error, causes = ?error.causes, "HTTP is not answered any more; runs go on");
+        }
+    });
+    (end, answering)
 }
 
 /// A daemon that has taken its first steps.
@@ -95,7 +130,8 @@ struct Started {
     daemon: Daemon,
     /// The door for other processes; it has a handle, without which the daemon would have nobody to listen to.
     control: ControlSocket,
-    #[cfg(test)]
+    /// What goes on beside the daemon; it ends with the value.
+    watchers: JoinSet<()>,
     handle: handle::DaemonHandle,
 }
 
@@ -105,8 +141,9 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         store,
         secrets,
         holder,
-        cancel,
         observation,
+        metrics_listener,
+        cancel,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
     let hangup = signal(SignalKind::hangup())
@@ -118,28 +155,31 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
     let syncs = configuration.sources.len();
     let drain_timeout = options.drain_timeout;
-    let metrics = observation.metrics.clone();
-    metrics.know_stored_cursors(store.as_ref()).await?;
-    let configuration = Arc::new(configuration);
-    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics)?;
     let parts = Parts {
         scheduler,
-        alerting: Alerting::start(alerter, Arc::clone(&configuration)),
-        configuration,
+        configuration: Arc::new(configuration),
         options,
         secrets: secrets.clone(),
         cancel,
         held,
         hangup,
     };
-    let runner = Runner::new(host, store, holder, observation);
-    let (daemon, handle) = Daemon::new(parts, runner).await?;
+    let metrics = observation.metrics.clone();
+    metrics.know_stored_cursors(store.as_ref()).await?;
+    let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
+    let runner = Runner::new(host, Arc::clone(&store), holder, observation);
+    let (daemon, handle) = Daemon::new(parts, runner, Arc::clone(&store)).await?;
     let control = door.open(handle.clone(), secrets);
+    let mut watchers = JoinSet::new();
+    watchers.spawn(watching::tell_of_alerts(handle.clone(), alerter));
+    if let Some(listener) = metrics_listener {
+        watchers.spawn(watching::answer_machines(handle.clone(), metrics, listener));
+    }
     tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
     Ok(Started {
         daemon,
         control,
-        #[cfg(test)]
+        watchers,
         handle,
     })
 }

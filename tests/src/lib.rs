@@ -5,6 +5,7 @@
 //! *about* is asserted by the test. `cargo xtask` uses the same code for its demo.
 
 pub mod binaries;
+pub mod browser;
 mod clickhouse;
 pub mod collector;
 mod failure;

@@ -74,7 +74,8 @@ impl Longshore {
         Ok(Self {
             folder,
             program: binaries::longshore()?,
-            variables: BTreeMap::new(),
+            // Daemons of tests that run at the same time would be in one another's way at the usual address.
+            variables: BTreeMap::from([("LONGSHORE_LISTEN".to_owned(), "127.0.0.1:0".to_owned())]),
             patience: 3 * PATIENCE,
             shows_messages: false,
         })
@@ -232,6 +233,11 @@ impl RunningLongshore {
     /// Whether its messages have had these words so far.
     pub fn said(&self, words: &str) -> bool {
         self.stderr.text().contains(words)
+    }
+
+    /// What it has printed so far.
+    pub fn printed(&self) -> String {
+        self.stdout.text()
     }
 
     /// Sends a signal to it.

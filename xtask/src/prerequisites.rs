@@ -23,11 +23,29 @@ pub(crate) fn postgresql(console: &Console) -> Result<()> {
 /// # Errors
 /// As for [`postgresql`].
 pub(crate) fn curl(console: &Console) -> Result<()> {
-    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).status();
-    if found.is_ok_and(|status| status.success()) {
+    if runs("curl") {
         return Ok(());
     }
     apt_install("curl", console)
+}
+
+/// Makes sure that there is a Chromium, and the driver that tests tell it by what to do.
+///
+/// # Errors
+/// As for [`postgresql`].
+pub(crate) fn chromium(console: &Console) -> Result<()> {
+    for (program, package) in [("chromium", "chromium"), ("chromedriver", "chromium-driver")] {
+        if !runs(program) {
+            apt_install(package, console)?;
+        }
+    }
+    Ok(())
+}
+
+fn runs(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// Installs a package of Debian or Ubuntu, as root or with sudo where that asks for no password.

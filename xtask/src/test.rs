@@ -14,6 +14,8 @@ pub(crate) fn run(arguments: &[String], workspace: &Workspace, cargo: &Cargo<'_>
     let started = Instant::now();
     console.heading("What the tests need");
     prerequisites::postgresql(console)?;
+    prerequisites::curl(console)?;
+    prerequisites::chromium(console)?;
     let python = python::environment(workspace, console)?;
     cargo.build_programs()?;
 

@@ -265,10 +265,10 @@ impl<'l> Loading<'l> {
                 if let Some(typed) = self.read_document::<SourceDocument>(&document, |schemas| &schemas.source) {
                     let spec = typed.spec;
                     self.check_tls(&document, spec.registry, spec.tls.as_ref());
-                    self.check_schedule(&document, &spec);
                     if let Some(alerts) = &spec.alerts {
                         self.loader.secrets.insert(alerts.url.reveal());
                     }
+                    self.check_schedule(&document, &spec);
                     let document = document.clone();
                     self.sources.push(Configured { spec, document });
                 }

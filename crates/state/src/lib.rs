@@ -13,8 +13,8 @@
 //! | [`run_log`] | what was logged while a run went on |
 //! | [`checkpoint`] | what is stored when a checkpoint is committed |
 //! | [`reject`] | the ledger of refused rows |
-//! | [`turn`] | what a daemon decides: due times, pauses, what is to be tried again |
 //! | [`alert`] | conditions that somebody is told of once |
+//! | [`turn`] | what a daemon decides: due times, pauses, what is to be tried again |
 //! | [`moment`] | points in time, as they are stored |
 //! | [`failure`] | every error a store makes, with its code and remedy |
 //! | [`sqlite`] | one file, several processes |
@@ -41,7 +41,7 @@ pub use moment::UnixMicros;
 pub use open::{open, open_copy};
 pub use reject::{
     KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectStatus, RejectedIdentities, Removed,
-    RetriedFate, RetriedRow, RetryCounts, RetryMark, RetrySettlement, Retryable, RowPlace, Supersession,
+    RetriedFate, RetriedRow, RetryCounts, RetryMark, RetrySettlement, Retryable, RowPlace, Supersession, Versions,
 };
 pub use run::{
     Attempt, AttemptOrigin, AttemptOutcome, NewRun, NewTablePlan, PartitionProgress, PluginVersion, Promotion, Run,

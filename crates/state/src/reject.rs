@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moment::UnixMicros;
@@ -50,7 +51,7 @@ pub struct NewReject {
 }
 
 /// Where a reject stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectStatus {
     /// Nothing has come of it yet.
@@ -279,15 +280,39 @@ pub struct RejectCount {
     pub rejects: u64,
 }
 
-/// Rows of an identity were delivered: its older rejects of the commit's table are superseded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What rejects have in common of which a delivered row is the newer version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Versions {
+    /// What they replace at the destination; see [`NewReject::identity`], never empty.
+    OfIdentity {
+        /// The identity.
+        identity: String,
+        /// See [`NewReject::identity_column`].
+        column: String,
+    },
+    /// They are the same row of the table; see [`NewReject::fingerprint`], never empty.
+    OfRow(Vec<u8>),
+}
+
+/// A row was delivered: older rejects of the commit's table are superseded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Supersession {
     /// The destination.
     pub destination: String,
-    /// The identity; never empty.
-    pub identity: String,
-    /// See [`NewReject::identity_column`].
-    pub identity_column: String,
+    /// Which rejects.
+    pub versions: Versions,
+}
+
+impl NewReject {
+    /// What later rows supersede it by.
+    pub fn versions(&self) -> impl Iterator<Item = Versions> {
+        let identity = (!self.identity.is_empty()).then(|| Versions::OfIdentity {
+            identity: self.identity.clone(),
+            column: self.identity_column.clone(),
+        });
+        let row = (!self.fingerprint.is_empty()).then(|| Versions::OfRow(self.fingerprint.clone()));
+        identity.into_iter().chain(row)
+    }
 }
 
 /// Rejects that are about to be sent again.
@@ -325,12 +350,14 @@ pub struct RetriedRow {
     pub ids: Vec<i64>,
     /// What became of it.
     pub fate: RetriedFate,
+    /// Of which rejects the destination says that it is the newer version, when it was delivered.
+    pub supersedes: Vec<Versions>,
 }
 
 /// What became of a row that was sent again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetriedFate {
-    /// It was delivered; these columns were left out of it.
+    /// It was delivered; these columns were left out of it. Rejects that stay take the row as it was sent.
     Redelivered(Vec<NewReject>),
     /// It was refused again as a whole.
     RejectedAgain(Box<NewReject>),

@@ -7,12 +7,13 @@ use longshore_core::{
     balance::{DestinationCounts, SourceCounts},
     fingerprints::Fingerprints,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{hold::Holder, moment::UnixMicros, reject::RetryCounts};
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// It runs, or its process died and nobody has gone on with it yet: [`crate::StateStore::current_hold`] tells which.
@@ -83,7 +84,7 @@ impl fmt::Display for UnknownRunStatus {
 impl std::error::Error for UnknownRunStatus {}
 
 /// What a run does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// It moves rows from the source.
@@ -176,7 +177,7 @@ pub enum Trigger {
 }
 
 /// A plugin that an attempt ran with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginVersion {
     /// `source` or `destination`.
     pub role: String,
@@ -200,7 +201,7 @@ pub struct AttemptOrigin {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// It goes on.
@@ -465,6 +466,8 @@ pub struct RunFilter {
     pub status: Option<RunStatus>,
     /// Whose first attempt began then or later.
     pub since: Option<UnixMicros>,
+    /// Older than the run with this id, to read page after page.
+    pub before: Option<String>,
 }
 
 /// Runs removed by one operation at most: the run that is about to begin waits for it. What is left goes with the next.

@@ -466,6 +466,21 @@ impl StateStore for SqliteStore {
             .await
     }
 
+    async fn rejected_rows(&self, rejected: &RejectedIdentities, after: &[u8], limit: u32) -> Result<Vec<Vec<u8>>> {
+        let (rejected, after) = (rejected.clone(), after.to_vec());
+        self.worker
+            .read(move |tx| {
+                let RejectedIdentities {
+                    sync,
+                    table,
+                    destination,
+                    ..
+                } = &rejected;
+                rejects::fingerprints(tx, (sync, table, destination), &after, limit)
+            })
+            .await
+    }
+
     async fn mark_retry(&self, hold: &Hold, mark: RetryMark) -> Result<()> {
         let hold = hold.clone();
         let durability = match mark.appends {

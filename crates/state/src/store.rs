@@ -310,6 +310,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Identities that have pending rejects, in order, those behind `after`, at most `limit`.
     async fn rejected_identities(&self, rejected: &RejectedIdentities, after: &str, limit: u32) -> Result<Vec<String>>;
 
+    /// Fingerprints of rows that have pending rejects, in order, those behind `after`, at most `limit`. The identities' column does not matter.
+    async fn rejected_rows(&self, rejected: &RejectedIdentities, after: &[u8], limit: u32) -> Result<Vec<Vec<u8>>>;
+
     /// Records, before they are sent, that rejects are going to be sent again. Where the target appends, those that are never settled are counted as
     /// uncertain when the run ends, or somebody goes on after it; the mark then survives loss of power.
     ///

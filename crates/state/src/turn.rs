@@ -6,6 +6,7 @@
 //! Times are those of the daemon's clock.
 
 use longshore_core::Error;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::moment::UnixMicros;
@@ -48,7 +49,7 @@ pub struct Turn {
 }
 
 /// Where a turn stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TurnStatus {
     /// It waits or runs, or its daemon died. At most one of a sync.

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 
 pub(crate) use crate::figures::grouped;
 
-use crate::failure::{Exit, Failure};
+use crate::{
+    failure::{Exit, Failure},
+    printable::printable,
+};
 
 /// Where a command's words go.
 pub(crate) struct Output {
@@ -181,15 +184,6 @@ impl Columns {
     }
 }
 
-/// Text with its control characters as their codes: a line break would break a table, and others are commands to a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let written = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(written).collect()
-}
-
 fn is_number(cell: &str) -> bool {
     !cell.is_empty()
         && cell
@@ -202,9 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
-        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
-        assert_eq!(printable("größe"), "größe");
+    fn control_characters_of_an_error_are_shown_and_not_obeyed() {
         let error = Error::source("broken", "It \u{7} broke").with_remedy("Mend\u{1b}c it.");
         assert!(!in_words(&error).replace(['\n'], "").contains(char::is_control));
     }

@@ -2,20 +2,15 @@
 
 mod discard;
 mod export;
-mod filters;
-mod mended;
 mod replay;
-mod row;
-mod shown;
 
 use clap::{Args, Subcommand};
-use longshore_core::Error;
 
-use super::{Context, state_location::StateArguments};
-use crate::failure::{Exit, Failure};
-use filters::Filters;
-use row::rejected_row;
-use shown::{ShownReject, list_in_words};
+use super::{Context, output::Columns, state_location::StateArguments};
+use crate::{
+    failure::{Exit, Failure},
+    ledger::{filters::Filters, row::rejected_row, shown::ShownReject, unknown},
+};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -69,7 +64,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             before,
         } => {
             let store = state.open(context).await?;
-            let mut filter = filters.resolve(store.as_ref()).await?;
+            let mut filter = filters.resolve(store.as_ref(), &[]).await?;
             filter.before = before;
             let rejects = store.list_rejects(&filter, limit).await?;
             let shown: Vec<ShownReject> = rejects.into_iter().map(ShownReject::from).collect();
@@ -91,7 +86,19 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
 }
 
-fn unknown(id: i64) -> Error {
-    Error::config("reject_unknown", format!("There is no reject {id}"))
-        .with_remedy("`longshore rejects list` shows the numbers.")
+fn list_in_words(rejects: &[ShownReject]) -> String {
+    let mut columns = Columns::new(&["ID", "AT", "TABLE", "KEY", "COLUMN", "RULE", "STATUS", "REASON"]);
+    for reject in rejects {
+        columns.row(vec![
+            reject.id.to_string(),
+            reject.at.clone(),
+            reject.table.clone(),
+            reject.key_in_words(),
+            reject.column_in_words(),
+            reject.rule.clone(),
+            reject.status_in_words(),
+            reject.reason.clone(),
+        ]);
+    }
+    columns.render("no rejects")
 }

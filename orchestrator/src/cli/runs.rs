@@ -2,22 +2,23 @@
 
 mod cancel;
 
-mod log;
-mod shown;
-
-use std::collections::BTreeSet;
-
 use clap::{Args, Subcommand};
-use longshore_core::Error;
-use longshore_state::{RunDetails, RunFilter, RunStatus, StateStore, UnixMicros};
+use longshore_state::{RunFilter, RunKind, RunStatus, UnixMicros};
 
-use super::{Context, state_location::StateArguments};
+use super::{
+    Context,
+    output::{Columns, grouped},
+    state_location::StateArguments,
+};
 use crate::{
     failure::{Exit, Failure},
+    history::{
+        log::ShownLog,
+        require_sync, run_called,
+        shown::{ShownDetails, ShownRun},
+    },
     moment,
 };
-use log::ShownLog;
-use shown::{ShownDetails, ShownRun, list_in_words};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -78,7 +79,12 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             if let Some(sync) = &sync {
                 require_sync(store.as_ref(), sync).await?;
             }
-            let filter = RunFilter { sync, status, since };
+            let filter = RunFilter {
+                sync,
+                status,
+                since,
+                before: None,
+            };
             let runs = store.list_runs(&filter, limit).await?;
             let shown: Vec<ShownRun> = runs.into_iter().map(ShownRun::from).collect();
             context.output.data(&shown, |shown| list_in_words(shown))?;
@@ -98,41 +104,33 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// The run with this id, or the latest one when it is called `last`.
-pub(super) async fn run_called(store: &dyn StateStore, name: &str) -> Result<RunDetails, Error> {
-    let latest = match name {
-        "last" => store.list_runs(&RunFilter::default(), 1).await?.pop(),
-        _ => None,
-    };
-    let details = store.get_run(latest.as_ref().map_or(name, |run| &run.run_id)).await?;
-    details.ok_or_else(|| {
-        Error::config("run_unknown", format!("There is no run {name}"))
-            .with_remedy("`longshore runs list` shows the ids; `last` means the latest.")
-    })
-}
-
-/// Refuses the name of a sync that was never run: an empty list would look like an answer.
-pub(super) async fn require_sync(store: &dyn StateStore, sync: &str) -> Result<(), Error> {
-    let filter = RunFilter {
-        sync: Some(sync.to_owned()),
-        ..RunFilter::default()
-    };
-    if !store.list_runs(&filter, 1).await?.is_empty() || !store.list_states(Some(sync)).await?.is_empty() {
-        return Ok(());
+fn list_in_words(runs: &[ShownRun]) -> String {
+    let mut columns = Columns::new(&[
+        "RUN",
+        "SYNC",
+        "STATUS",
+        "ATTEMPT",
+        "STARTED",
+        "ENDED",
+        "REJECTS",
+        "UNCERTAIN",
+        "ERROR",
+    ]);
+    for run in runs {
+        columns.row(vec![
+            run.run_id.clone(),
+            run.sync.clone(),
+            match run.kind {
+                RunKind::Sync => run.status.to_string(),
+                RunKind::Replay => format!("{} (replay)", run.status),
+            },
+            run.attempt.to_string(),
+            run.started_at.clone(),
+            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
+            grouped(run.rejects),
+            grouped(run.uncertain),
+            run.error.as_ref().map_or_else(String::new, |error| error.code.clone()),
+        ]);
     }
-    let known: BTreeSet<String> = store
-        .list_runs(&RunFilter::default(), 1_000)
-        .await?
-        .into_iter()
-        .map(|run| run.sync)
-        .collect();
-    let known: Vec<String> = known.into_iter().collect();
-    let remedy = match known.as_slice() {
-        [] => "No sync was run with this state yet.".to_owned(),
-        known => format!(
-            "A sync has the name of its source; this state knows: {}.",
-            known.join(", ")
-        ),
-    };
-    Err(Error::config("sync_unknown", format!("Nothing is stored about a sync {sync}")).with_remedy(remedy))
+    columns.render("no runs")
 }

@@ -1,13 +1,18 @@
 //! `longshore serve`
 
+mod http;
+
 use clap::Args;
+use longshore_core::Error;
 use longshore_schedule::Span;
+use tokio::net::TcpListener;
 
 use super::{ConfigurationFiles, Context};
 use crate::{
     failure::{Exit, Failure},
     serve::{self, DEFAULT_DRAIN_TIMEOUT, Options, Surroundings, clock::Clock},
 };
+use http::HttpArguments;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -16,6 +21,11 @@ pub(super) struct Arguments {
     /// How long running syncs may go on after SIGTERM or Ctrl-C before they are stopped in order; the next start goes on with them.
     #[arg(long, value_name = "TIME", default_value_t = Span::from_seconds(DEFAULT_DRAIN_TIMEOUT.as_secs() as u32))]
     drain_timeout: Span,
+    /// Answer /metrics (for Prometheus), /healthz and /readyz at this address, without a token: best one that only this machine or a network of your own reaches.
+    #[arg(long, value_name = "HOST:PORT")]
+    metrics_listen: Option<String>,
+    #[command(flatten)]
+    http: HttpArguments,
     /// For tests: a clock that runs FACTOR times as fast as the system's from INSTANT on, for schedules and nothing else.
     #[arg(long, hide = true, value_name = "FACTOR@INSTANT", env = "LONGSHORE_TEST_CLOCK")]
     test_clock: Option<Clock>,
@@ -32,14 +42,32 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if options.clock != Clock::default() {
         tracing::warn!("schedules go by a clock for tests");
     }
+    let metrics_listener = match &arguments.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let around = Surroundings {
         host: context.plugin_host()?,
         store: context.store(&configuration).await?,
         secrets: context.secrets.clone(),
         holder: context.holder(),
-        cancel: context.cancel.clone(),
         observation: context.observation.clone(),
+        metrics_listener,
+        cancel: context.cancel.clone(),
     };
-    serve::run(configuration, options, around).await?;
+    let http = arguments.http.open(context).await?;
+    serve::run(configuration, options, around, http).await?;
     Ok(Exit::Done)
+}
+
+async fn listen(address: &str) -> Result<TcpListener, Error> {
+    let unusable = |error: std::io::Error| {
+        Error::config("metrics_address", format!("Metrics can not be answered at {address}"))
+            .with_cause(&error)
+            .with_remedy("Name a free address of this machine, such as 127.0.0.1:9464.")
+    };
+    let listener = TcpListener::bind(address).await.map_err(unusable)?;
+    let address = listener.local_addr().map_err(unusable)?;
+    tracing::info!(%address, "metrics and health are answered");
+    Ok(listener)
 }

@@ -27,6 +27,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    history::words_for,
     observe::alerts::{Alerter, condition::Ended, webhook::Patience},
 };
 
@@ -141,7 +142,7 @@ async fn alerter(
     }
     let metrics = context.observation.metrics.clone();
     metrics.know_stored_cursors(store.as_ref()).await?;
-    Alerter::new(Arc::clone(store), context.secrets.clone(), metrics).map(Some)
+    Ok(Some(Alerter::new(Arc::clone(store), context.secrets.clone(), metrics)))
 }
 
 /// What was said before a row was read, and need not be said again at the end.
@@ -277,15 +278,4 @@ fn in_words(report: &RunReport) -> String {
     }
     text.push('\n');
     text
-}
-
-/// A status in words.
-pub(super) fn words_for(status: RunStatus) -> &'static str {
-    match status {
-        RunStatus::Running => "is running",
-        RunStatus::Completed => "completed",
-        RunStatus::CompletedWithRejects => "completed with rejects",
-        RunStatus::Failed => "failed",
-        RunStatus::Cancelled => "was cancelled",
-    }
 }

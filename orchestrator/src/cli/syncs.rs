@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use longshore_core::Error;
 use longshore_state::{DAEMON, StateStore, UnixMicros};
 
-use super::{Context, runs::require_sync, state_location::StateArguments};
+use super::{Context, state_location::StateArguments};
 use crate::{
     failure::{Exit, Failure},
+    history::require_sync,
     moment::shown as at,
     serve::{
         control::{Client, Question},

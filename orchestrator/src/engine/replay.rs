@@ -23,7 +23,7 @@ use super::{
     begin::retried_on_their_way,
     hold::HeldSync,
     report::{RetryReport, RunReport},
-    retry::{RejectedTables, RetryContext, RetryRow, RetryTarget, send},
+    retry::{RejectedTables, RetryContext, RetryRow, RetryTarget, begin_delivering, send},
     run::{Engine, SyncOutcome},
     session::{ConfiguredPlugin, WriteOptions, start},
 };
@@ -68,7 +68,7 @@ impl Engine<'_> {
         let watch = self.observation.watch(&source.spec.name, RunKind::Replay, self.trigger);
         let replaying = Box::pin(self.replay_watched(source, replay, &watch));
         let outcome = replaying.instrument(watch.span()).await;
-        watch.end(outcome.status()).await;
+        watch.end(Some(outcome.status())).await;
         outcome
     }
 
@@ -197,7 +197,12 @@ impl Engine<'_> {
             .describe_attempt(&held.hold, &recorded.run_id, origin)
             .await?;
         tracing::info!(rows = rows.len(), "rejects are sent again");
-        let sending = send_all(&context, replay, &targets, rows, &mut tables);
+        let sending = async {
+            for target in targets.values() {
+                begin_delivering(&context, target, true).await?;
+            }
+            send_all(&context, replay, &targets, rows, &mut tables).await
+        };
         let sent = self.until_stopped(held, &context.cancel, sending).await;
         Ok(self.conclude_replay(held, sent, recorded).await)
     }

@@ -5,10 +5,13 @@ use longshore_core::{
     balance::{DestinationCounts, SourceCounts},
 };
 use longshore_state::{RetryCounts, RunStatus, TableProgress};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::documents::ErrorDocument;
+
 /// The outcome of one `sync`; what `sync --json` prints.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunReport {
     /// The run.
     pub run_id: String,
@@ -36,11 +39,12 @@ pub struct RunReport {
     pub duration_ms: u64,
     /// Why it stopped short; absent when it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<ErrorDocument>")]
     pub error: Option<Error>,
 }
 
 /// The outcome for one table. `read = delivered + rejected + filtered + deduplicated`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TableReport {
     /// The table.
     pub table: String,
@@ -65,7 +69,7 @@ pub struct TableReport {
 }
 
 /// One destination's counts for one table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DestinationReport {
     /// The destination.
     pub destination: String,
@@ -78,7 +82,7 @@ pub struct DestinationReport {
 }
 
 /// What a run has sent again of one table's rejects to one destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryReport {
     /// The table.
     pub table: String,

@@ -135,18 +135,28 @@ pub(super) async fn retry_and_watch(
             let target = RetryTarget::new(&destination.plugin, answer);
             let newer_is_known = !target.redelivery_is_idempotent || target.reports_superseded();
             if ledgering.retries && newer_is_known {
+                // Among the rows that are sent again, one may be the newer version of another.
+                watch(context, &target, true).await?;
                 warnings.extend(retry(context, &target).await?);
             }
-            if target.redelivery_is_idempotent && target.reports_superseded() {
-                let identities = target.identities(&context.hold.sync);
-                context.store.forget_versions(&context.hold, &identities).await?;
-                if ledgering.supersedes {
-                    watch(context, &target, &identities).await?;
-                }
-            }
+            begin_delivering(context, &target, ledgering.supersedes).await?;
         }
     }
     Ok(warnings)
+}
+
+/// Before rows are delivered: newer versions of what was recorded under another column go unnoticed from now on, and the destination hears what is pending.
+/// Without `supersedes`, a row that is delivered is newer than its own older versions alone.
+pub(super) async fn begin_delivering(
+    context: &RetryContext,
+    target: &RetryTarget,
+    supersedes: bool,
+) -> Result<(), Failure> {
+    if target.redelivery_is_idempotent {
+        let identities = target.identities(&context.hold.sync);
+        context.store.forget_versions(&context.hold, &identities).await?;
+    }
+    watch(context, target, supersedes).await
 }
 
 /// Sends the rejects of a table again that a run may try by itself; says what stays because the destination failed or refused its columns.
@@ -281,29 +291,57 @@ impl RejectedTables {
     }
 }
 
-/// Tells a destination which identities have rejects, so that it says when it delivers a newer row of one. A new process knows none of them.
-async fn watch(context: &RetryContext, target: &RetryTarget, rejected: &RejectedIdentities) -> Result<(), Failure> {
+/// Tells a destination which rows have rejects, and, where rows are replaced and `identities` matter, which identities: so that it says when it delivers a
+/// newer one. A new process knows none of them.
+async fn watch(context: &RetryContext, target: &RetryTarget, identities: bool) -> Result<(), Failure> {
+    if !target.reports_superseded() {
+        return Ok(());
+    }
+    let rejected = target.identities(&context.hold.sync);
+    let mut after = Vec::new();
+    loop {
+        let store = &context.store;
+        let fingerprints = store.rejected_rows(&rejected, &after, IDENTITIES_A_CALL).await?;
+        let Some(last) = fingerprints.last() else { break };
+        after.clone_from(last);
+        let fingerprints = fingerprints.into_iter().map(Into::into).collect();
+        tell(context, target, Vec::new(), fingerprints).await?;
+    }
+    if !identities || !target.redelivery_is_idempotent {
+        return Ok(());
+    }
     let mut after = String::new();
     loop {
-        let identities = context
-            .store
-            .rejected_identities(rejected, &after, IDENTITIES_A_CALL)
-            .await?;
+        let store = &context.store;
+        let identities = store.rejected_identities(&rejected, &after, IDENTITIES_A_CALL).await?;
         let Some(last) = identities.last() else { return Ok(()) };
         after.clone_from(last);
-        let request = v1::WatchIdentitiesRequest {
-            table: target.table.clone(),
-            identities,
-        };
-        let mut client = target.plugin.destination();
-        let watched = tokio::select! {
-            watched = client.watch_identities(request) => watched,
-            () = context.cancel.cancelled() => return Err(Failure::Cancelled),
-        };
-        if let Err(status) = watched {
-            // Without it, an old version could be sent over a newer one by the next run.
+        tell(context, target, identities, Vec::new()).await?;
+    }
+}
+
+async fn tell(
+    context: &RetryContext,
+    target: &RetryTarget,
+    identities: Vec<String>,
+    fingerprints: Vec<bytes::Bytes>,
+) -> Result<(), Failure> {
+    let request = v1::WatchIdentitiesRequest {
+        table: target.table.clone(),
+        identities,
+        fingerprints,
+    };
+    let mut client = target.plugin.destination();
+    let watched = tokio::select! {
+        watched = client.watch_identities(request) => watched,
+        () = context.cancel.cancelled() => return Err(Failure::Cancelled),
+    };
+    match watched {
+        Ok(_) => Ok(()),
+        // Without it, an old version could be sent over a newer one by the next run.
+        Err(status) => {
             let error = longshore_protocol::status::from_status(&status);
-            return Err(target.plugin.explain(error).await.into());
+            Err(target.plugin.explain(error).await.into())
         }
     }
 }

@@ -66,7 +66,9 @@ impl Engine<'_> {
         // Boxed: it is held by many futures around it.
         let syncing = Box::pin(self.sync_watched(source, reading, progress, &watch));
         let outcome = syncing.instrument(watch.span()).await;
-        watch.end(outcome.status()).await;
+        watch
+            .end((!outcome.is_held_elsewhere()).then(|| outcome.status()))
+            .await;
         outcome
     }
 
@@ -143,6 +145,13 @@ impl Engine<'_> {
 }
 
 impl SyncOutcome {
+    /// Whether it did not come to begin because another process runs the sync.
+    #[must_use]
+    pub fn is_held_elsewhere(&self) -> bool {
+        // Before a run: one that loses its hold has another code.
+        self.report.is_none() && matches!(&self.failure, Some(Failure::Error(error)) if error.code == "sync_held")
+    }
+
     /// How it ended.
     #[must_use]
     pub fn status(&self) -> RunStatus {

@@ -23,7 +23,7 @@ use crate::{
     plugin_host::Plugin,
 };
 use stream::PartitionStream;
-pub(super) use stream::{new_reject, warn_of_dropped};
+pub(super) use stream::{new_reject, versions_of, warn_of_dropped};
 pub(super) use uncommitted::SharedSupersessions;
 
 /// A share of rejects is judged during a run only from so many rows on: at its beginning one bad row would be all of them. It is judged again at the end.

@@ -38,16 +38,14 @@ pub struct Alerter {
 
 impl Alerter {
     /// An alerter whose conditions are kept in `store`.
-    ///
-    /// # Errors
-    /// When TLS can not be set up.
-    pub fn new(store: Arc<dyn StateStore>, secrets: Secrets, metrics: Metrics) -> Result<Self> {
-        Ok(Self {
+    #[must_use]
+    pub fn new(store: Arc<dyn StateStore>, secrets: Secrets, metrics: Metrics) -> Self {
+        Self {
             store,
             secrets,
             metrics,
-            sender: Sender::new()?,
-        })
+            sender: Sender::default(),
+        }
     }
 
     /// A sync ended: tells what follows from it, also from its lag.

@@ -55,8 +55,18 @@ impl Watch {
         self.log.belongs_to(run_id, store, secrets).await;
     }
 
-    /// The run ended. Waits for its log to be stored, within a bound.
-    pub async fn end(self, status: RunStatus) {
+    /// The run ended; `None`: it did not come to begin, because another process runs the sync. Waits for its log to be stored, within a bound.
+    pub async fn end(self, status: Option<RunStatus>) {
+        if let Some(status) = status {
+            self.count(status);
+        }
+        let lost = self.log.end().await;
+        if lost > 0 {
+            self.metrics.log_lines_lost(&self.sync, lost);
+        }
+    }
+
+    fn count(&self, status: RunStatus) {
         if self.in_progress.is_some() {
             let took = self.begun.elapsed();
             self.metrics.ended(&self.sync, status, took, UnixMicros::now());
@@ -64,10 +74,6 @@ impl Watch {
         self.span.record("longshore.outcome", status.as_str());
         if status == RunStatus::Failed {
             self.span.record("otel.status_code", "ERROR");
-        }
-        let lost = self.log.end().await;
-        if lost > 0 {
-            self.metrics.log_lines_lost(&self.sync, lost);
         }
     }
 }

@@ -21,7 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Options,
-    alerting::Alerting,
     handle::{Answer, DaemonHandle, Desk, Event, Published, Readiness, RunEnded, RunOutcome},
     runner::{Runner, RunningTask, Work, ended},
     scheduler::{Ended, Scheduler, Step, SyncState},
@@ -29,7 +28,6 @@ use super::{
 use crate::{
     engine::{hold::HeldSync, replay::Replay, report::RunReport, run::SyncOutcome},
     failure::Failure,
-    observe::alerts::condition,
 };
 use publish::{Facts, Watched};
 use reload::Reloading;
@@ -43,13 +41,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// A run that is told to end takes about five seconds for what is on its way, and a few for its plugins. One that takes longer hangs.
 const ORDERLY_END: Duration = Duration::from_secs(20);
 
-/// A sync that is tried again has not failed yet, for so many tries: about five minutes.
-const TOLD_AFTER_TRIES: u32 = 3;
-
 /// What a daemon is made of.
 pub(super) struct Parts {
     pub(super) scheduler: Scheduler,
-    pub(super) alerting: Alerting,
     pub(super) configuration: Arc<Configuration>,
     pub(super) options: Options,
     pub(super) secrets: Secrets,
@@ -62,7 +56,6 @@ pub(super) struct Parts {
 /// The daemon.
 pub(super) struct Daemon {
     scheduler: Scheduler,
-    alerting: Alerting,
     configuration: Arc<Configuration>,
     options: Options,
     secrets: Secrets,
@@ -123,8 +116,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Those of the store.
-    pub(super) async fn new(parts: Parts, runner: Runner) -> Result<(Self, DaemonHandle)> {
-        let store = runner.store();
+    pub(super) async fn new(parts: Parts, runner: Runner, store: Arc<dyn StateStore>) -> Result<(Self, DaemonHandle)> {
         let first = Published {
             syncs: Vec::new(),
             readiness: Readiness::Starting,
@@ -133,7 +125,6 @@ impl Daemon {
         let (handle, desk) = DaemonHandle::new(Arc::clone(&store), first);
         let mut daemon = Self {
             scheduler: parts.scheduler,
-            alerting: parts.alerting,
             configuration: parts.configuration,
             options: parts.options,
             secrets: parts.secrets,
@@ -195,7 +186,6 @@ impl Daemon {
         }
         self.refuse_the_rest();
         tracing::info!("ended; what was interrupted is gone on with at the next start");
-        self.alerting.end().await;
         self.held.release().await?;
         Ok(())
     }
@@ -340,7 +330,7 @@ impl Daemon {
             Work::Turn(_) => self.scheduler.sync(sync).map_or(Trigger::Request, SyncState::trigger),
             Work::Replay(_) => Trigger::Request,
         };
-        let task = self.runner.start(configuration, sync, (work, trigger));
+        let task = self.runner.start(configuration, sync, work, trigger);
         self.running.insert(sync.to_owned(), task);
         self.watched.insert(sync.to_owned(), Watched::default());
     }
@@ -396,11 +386,6 @@ impl Daemon {
                 retry_at = retry_at.map(crate::moment::shown),
                 "failed"
             ),
-        }
-        if kind == "sync" {
-            // An outage is tried again and again: at some time it has to be told.
-            let not_yet = verdict == RunOutcome::WillRetry && tries_before + 1 < TOLD_AFTER_TRIES;
-            self.alerting.run_ended(sync, condition::Ended::of(&outcome, not_yet));
         }
         let succeeded = match verdict {
             _ if kind == "replay" => None,

@@ -57,17 +57,13 @@ impl Runner {
         }
     }
 
-    /// Where its runs are recorded.
-    pub(super) fn store(&self) -> Arc<dyn StateStore> {
-        Arc::clone(&self.store)
-    }
-
     /// Starts a run of a sync, with the configuration of this moment.
     pub(super) fn start(
         &mut self,
         configuration: Arc<Configuration>,
         sync: &str,
-        (work, trigger): (Work, Trigger),
+        work: Work,
+        trigger: Trigger,
     ) -> RunningTask {
         let running = RunningTask {
             cancel: CancellationToken::new(),
@@ -77,11 +73,11 @@ impl Runner {
             host: Arc::clone(&self.host),
             store: Arc::clone(&self.store),
             holder: self.holder.clone(),
+            observation: self.observation.clone(),
+            trigger,
             configuration,
             cancel: running.cancel.clone(),
             progress: running.progress.clone(),
-            trigger,
-            observation: self.observation.clone(),
         };
         let name = sync.to_owned();
         let task = async move { Box::pin(run.until_done(&name, work)).await };
@@ -135,11 +131,11 @@ struct Run {
     host: Arc<PluginHost>,
     store: Arc<dyn StateStore>,
     holder: Holder,
+    observation: Observation,
+    trigger: Trigger,
     configuration: Arc<Configuration>,
     cancel: CancellationToken,
     progress: Progress,
-    trigger: Trigger,
-    observation: Observation,
 }
 
 impl Run {
@@ -159,13 +155,13 @@ impl Run {
             holder: self.holder.clone(),
             cancel: self.cancel.clone(),
             announce: &announce,
-            trigger: self.trigger,
-            observation: self.observation.clone(),
             turn: match work {
                 Work::Turn(turn) => Some(turn),
                 Work::Replay(_) => None,
             },
             dry_run: None,
+            trigger: self.trigger,
+            observation: self.observation.clone(),
         };
         self.carry_out(&engine, source, &work).await
     }

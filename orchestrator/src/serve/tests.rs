@@ -1,7 +1,6 @@
 //! A daemon within this process, over a real store: what its handle answers and tells, and what it finds of one that died. Its syncs name a plugin that does
 //! not exist, so that each run fails at once and for good; what runs do is tested with real plugins in `tests/tests/e2e/daemon`.
 
-mod alerts;
 mod handle;
 mod recovery;
 
@@ -10,11 +9,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use longshore_config::{Loader, Secrets};
 use longshore_state::{Holder, StateStore, sqlite::SqliteStore};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{Options, Surroundings, clock::Clock, control::ControlSocket, handle::DaemonHandle, start};
-use crate::{failure::Failure, plugin_host::PluginHost};
+use crate::{failure::Failure, observe::Observation, plugin_host::PluginHost};
 
 /// Bound of every wait.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,19 +25,14 @@ struct Serving {
     cancel: CancellationToken,
     daemon: JoinHandle<Result<(), Failure>>,
     _control: ControlSocket,
+    _watchers: JoinSet<()>,
 }
 
 impl Serving {
     /// A daemon with the sync `a`, which is due at the beginning of each year.
     async fn start() -> Self {
-        Self::start_with("").await
-    }
-
-    /// The same with more options of the sync.
-    async fn start_with(more: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let text = configuration(&["a"]).replace("registry: local, tables", &format!("registry: local, {more} tables"));
-        write(folder.path(), &text);
+        write(folder.path(), &configuration(&["a"]));
         let path = folder.path().join("longshore.yml");
         let secrets = Secrets::new();
         let loaded = Loader::new().with_secrets(secrets.clone()).load(&[&path]).unwrap();
@@ -54,8 +48,9 @@ impl Serving {
             store: Arc::new(store),
             secrets,
             holder: Holder::current("test"),
+            observation: Observation::default(),
+            metrics_listener: None,
             cancel: cancel.clone(),
-            observation: crate::observe::Observation::default(),
         };
         // The state's location decides where the socket is.
         let mut loaded = loaded;
@@ -69,6 +64,7 @@ impl Serving {
             cancel,
             daemon: tokio::spawn(started.daemon.run()),
             _control: started.control,
+            _watchers: started.watchers,
         }
     }
 

@@ -12,8 +12,8 @@ use crate::generated::Generated;
 type Messages = Arc<Mutex<Vec<Value>>>;
 
 /// A receiver of alerts.
-struct Webhook {
-    address: String,
+pub(crate) struct Webhook {
+    pub(crate) address: String,
     messages: Messages,
     serving: JoinHandle<()>,
 }
@@ -24,7 +24,7 @@ async fn receive(State(messages): State<Messages>, body: String) {
 }
 
 impl Webhook {
-    async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("no socket")?;
         let address = format!("http://{}/canary-hook", listener.local_addr().context("no address")?);
         let messages = Messages::default();
@@ -42,7 +42,7 @@ impl Webhook {
         })
     }
 
-    fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -8,3 +8,4 @@ mod page;
 mod reloading;
 mod scene;
 mod starting;
+mod watching;

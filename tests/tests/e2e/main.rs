@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this whole program is a test")]
 
 mod alerts;
+mod api;
 mod bad_input;
 mod bad_values;
 mod clickhouse_front;
@@ -30,8 +31,10 @@ mod readme;
 mod report;
 mod scene;
 mod secrets;
+mod served;
 mod slow_destination;
 mod support;
 mod traces;
 mod two_orchestrators;
+mod web_page;
 mod workspace_rules;

@@ -15,15 +15,24 @@ const REMEMBERED: usize = 200_000;
 /// The identities of all tables that this process writes.
 #[derive(Debug, Default)]
 pub(crate) struct RejectedIdentities {
-    tables: Mutex<HashMap<String, Arc<TableIdentities>>>,
+    tables: Mutex<HashMap<String, Rejected>>,
     streams: AtomicU64,
+}
+
+/// What is known of the rejects of one table. Cheap to clone; all clones see the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rejected {
+    /// By what the destination says that they replace.
+    pub(crate) identities: Arc<TableIdentities>,
+    /// By the fingerprints of their keys: an older version of a row that is delivered, wherever it goes.
+    pub(crate) rows: Arc<TableIdentities>,
 }
 
 impl RejectedIdentities {
     /// Those of one table, for all of its streams.
-    pub(crate) fn of(&self, table: &str) -> Arc<TableIdentities> {
+    pub(crate) fn of(&self, table: &str) -> Rejected {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tables.entry(table.to_owned()).or_default())
+        tables.entry(table.to_owned()).or_default().clone()
     }
 
     /// A number for a stream that is opened. None has 0: that is what came before this process.
@@ -65,14 +74,14 @@ struct Known {
 
 impl TableIdentities {
     /// The ledger has rows of these from before this process.
-    pub(crate) fn watch(&self, identities: &[String]) {
+    pub(crate) fn watch<I: AsRef<[u8]>>(&self, identities: &[I]) {
         for identity in identities {
-            self.rejected(identity, Place::default());
+            self.rejected(identity.as_ref(), Place::default());
         }
     }
 
     /// A row was rejected.
-    pub(super) fn rejected(&self, identity: &str, place: Place) {
+    pub(super) fn rejected(&self, identity: &[u8], place: Place) {
         if identity.is_empty() {
             return;
         }
@@ -85,7 +94,7 @@ impl TableIdentities {
     }
 
     /// Whether the row that was delivered here is newer than a rejected one, which is then forgotten.
-    pub(super) fn supersedes(&self, identity: &str, delivered: Place) -> bool {
+    pub(super) fn supersedes(&self, identity: &[u8], delivered: Place) -> bool {
         self.lock().take_older(self.hasher.hash_one(identity), delivered)
     }
 
@@ -135,52 +144,52 @@ mod tests {
     fn only_a_later_row_of_the_same_identity_supersedes() {
         let table = TableIdentities::default();
         assert!(!table.is_watching());
-        table.rejected("ada", place(1, 2, 5));
+        table.rejected(b"ada", place(1, 2, 5));
         assert!(table.is_watching());
-        assert!(!table.supersedes("ada", place(1, 2, 4)), "an earlier row of its batch");
+        assert!(!table.supersedes(b"ada", place(1, 2, 4)), "an earlier row of its batch");
         assert!(
-            !table.supersedes("ada", place(1, 2, 5)),
+            !table.supersedes(b"ada", place(1, 2, 5)),
             "the row itself, of which a column was left out"
         );
-        assert!(!table.supersedes("bob", place(1, 3, 0)));
-        assert!(table.supersedes("ada", place(1, 2, 6)));
-        assert!(!table.supersedes("ada", place(1, 2, 7)), "it is said once");
+        assert!(!table.supersedes(b"bob", place(1, 3, 0)));
+        assert!(table.supersedes(b"ada", place(1, 2, 6)));
+        assert!(!table.supersedes(b"ada", place(1, 2, 7)), "it is said once");
     }
 
     #[test]
     fn what_was_rejected_behind_the_delivered_row_stays_known() {
         let table = TableIdentities::default();
-        table.rejected("ada", place(1, 1, 0));
-        table.rejected("ada", place(1, 1, 9));
-        assert!(table.supersedes("ada", place(1, 1, 5)), "the first is older");
-        assert!(!table.supersedes("ada", place(1, 1, 6)), "the second is not");
-        assert!(table.supersedes("ada", place(1, 2, 0)));
+        table.rejected(b"ada", place(1, 1, 0));
+        table.rejected(b"ada", place(1, 1, 9));
+        assert!(table.supersedes(b"ada", place(1, 1, 5)), "the first is older");
+        assert!(!table.supersedes(b"ada", place(1, 1, 6)), "the second is not");
+        assert!(table.supersedes(b"ada", place(1, 2, 0)));
     }
 
     #[test]
     fn rejects_of_another_stream_and_of_earlier_runs_are_older() {
         let table = TableIdentities::default();
         table.watch(&["ada".to_owned()]);
-        assert!(table.supersedes("ada", place(1, 1, 0)));
-        table.rejected("ada", place(2, 7, 7));
-        assert!(table.supersedes("ada", place(1, 1, 1)));
+        assert!(table.supersedes(b"ada", place(1, 1, 0)));
+        table.rejected(b"ada", place(2, 7, 7));
+        assert!(table.supersedes(b"ada", place(1, 1, 1)));
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_the_oldest_goes_first() {
         let table = TableIdentities::default();
         for number in 0..=REMEMBERED as u64 {
-            table.rejected(&number.to_string(), place(1, number, 0));
+            table.rejected(number.to_string().as_bytes(), place(1, number, 0));
         }
-        assert!(!table.supersedes("0", place(2, 1, 0)));
-        assert!(table.supersedes("1", place(2, 1, 0)));
+        assert!(!table.supersedes(b"0", place(2, 1, 0)));
+        assert!(table.supersedes(b"1", place(2, 1, 0)));
         assert_eq!(table.lock().order.len(), REMEMBERED);
     }
 
     #[test]
     fn a_row_without_identity_is_not_watched() {
         let table = TableIdentities::default();
-        table.rejected("", place(1, 1, 0));
+        table.rejected(b"", place(1, 1, 0));
         assert!(!table.is_watching());
     }
 }

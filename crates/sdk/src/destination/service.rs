@@ -147,11 +147,11 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         span.about("longshore.partition", &partition.partition_id);
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
         let key = partition.table.primary_key.clone();
-        let unacked = UnackedBatches::new(Arc::new(decoder), key, partition.write_mode, keep_rows);
+        let unacked = UnackedBatches::new(Arc::new(decoder), key, keep_rows);
         let unacked = Arc::new(unacked);
-        let identities = self.identities.of(&partition.table.name);
+        let rejected = self.identities.of(&partition.table.name);
         let stream = self.identities.next_stream();
-        let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), identities, stream);
+        let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), rejected, stream);
         let batches = BatchReceiver::new(requests, unacked, HeldRows::new(uncertain_rows, acks.clone()));
         let task = tokio::spawn(async move {
             let outcome = write(destination.as_ref(), partition, batches, acks).await;
@@ -234,7 +234,9 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
             return Err(to_status(&refusal));
         }
         let request = request.into_inner();
-        self.identities.of(&request.table).watch(&request.identities);
+        let rejected = self.identities.of(&request.table);
+        rejected.identities.watch(&request.identities);
+        rejected.rows.watch(&request.fingerprints);
         Ok(Response::new(v1::WatchIdentitiesResponse {}))
     }
 }

@@ -1,8 +1,9 @@
 //! One partition's stream of batches in, and of acks and rejects out.
 
 use std::{
+    collections::BTreeSet,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -24,7 +25,7 @@ use tonic::{Status, Streaming};
 
 use super::{
     held::HeldRows,
-    identities::{Place, TableIdentities},
+    identities::{Place, Rejected},
     reject::Reject,
     unacked::UnackedBatches,
 };
@@ -174,7 +175,9 @@ pub struct AckSender {
     /// The batch whose first rows are held, and how many: a stream has one at most.
     held: Arc<OnceLock<(u64, u64)>>,
     unacked: Arc<UnackedBatches>,
-    identities: Arc<TableIdentities>,
+    rejected: Rejected,
+    /// Rows that were refused as a whole, of batches that are not acked yet.
+    refused: Arc<Mutex<BTreeSet<(u64, u64)>>>,
     /// The stream's number within the process.
     stream: u64,
     /// Microseconds since the last ack.
@@ -185,7 +188,7 @@ impl AckSender {
     pub(super) fn new(
         sender: mpsc::Sender<Result<v1::WriteResponse, Status>>,
         unacked: Arc<UnackedBatches>,
-        identities: Arc<TableIdentities>,
+        rejected: Rejected,
         stream: u64,
     ) -> Self {
         Self {
@@ -193,7 +196,8 @@ impl AckSender {
             acked: Arc::default(),
             held: Arc::default(),
             unacked,
-            identities,
+            rejected,
+            refused: Arc::default(),
             stream,
             rate_limit_wait: Arc::default(),
         }
@@ -226,8 +230,51 @@ impl AckSender {
     /// # Errors
     /// `ack_out_of_order` when a batch was left out; an error when Longshore does not listen any more.
     pub async fn ack(&self, sequence: u64, counts: DestinationCounts) -> Result<()> {
+        self.supersede_versions(sequence, counts).await?;
         let message = self.ack_message(sequence, counts)?;
         self.send(message).await
+    }
+
+    /// Says which delivered rows have older versions of themselves in the ledger. Of rows that were filtered, nobody says which they are: nothing is said then.
+    async fn supersede_versions(&self, sequence: u64, counts: DestinationCounts) -> Result<()> {
+        let refused = self.take_refused(sequence);
+        if counts.delivered == 0 || counts.filtered > 0 || !self.rejected.rows.is_watching() {
+            return Ok(());
+        }
+        let Some(fingerprints) = self.unacked.fingerprints(sequence)? else {
+            return Ok(());
+        };
+        let held = self.held_in(sequence);
+        let delivered = (0..)
+            .zip(fingerprints)
+            .filter(|(row, _)| *row >= held && !refused.contains(row));
+        let superseding = delivered.filter_map(|(row, fingerprint)| {
+            let fingerprint = fingerprint?;
+            let found = self.rejected.rows.supersedes(&fingerprint, self.place(sequence, row));
+            found.then(|| v1::SupersedingRow {
+                sequence,
+                row,
+                identity: String::new(),
+                fingerprint: fingerprint.to_vec().into(),
+            })
+        });
+        let superseding = superseding.collect();
+        self.send_superseding(superseding).await
+    }
+
+    fn take_refused(&self, sequence: u64) -> BTreeSet<u64> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let behind = refused.split_off(&(sequence + 1, 0));
+        let taken = std::mem::replace(&mut *refused, behind);
+        taken.into_iter().map(|(_, row)| row).collect()
+    }
+
+    async fn send_superseding(&self, superseding: Vec<v1::SupersedingRow>) -> Result<()> {
+        for rows in superseding.chunks(SUPERSEDING_ROWS_A_MESSAGE) {
+            let rows = rows.to_vec();
+            self.send(Response::Superseded(v1::Superseded { rows })).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn ack_message(&self, sequence: u64, counts: DestinationCounts) -> Result<Response> {
@@ -296,10 +343,21 @@ impl AckSender {
         for reject in &mut rejects {
             reject.row += self.held_in(reject.sequence);
             let place = self.place(reject.sequence, reject.row);
-            self.identities.rejected(&reject.identity, place);
+            self.rejected.identities.rejected(reject.identity.as_bytes(), place);
+            if reject.whole_row {
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                refused.insert((reject.sequence, reject.row));
+            }
         }
         for message in self.unacked.messages(rejects) {
-            self.send(message?).await?;
+            let message = message?;
+            if let Response::Rejects(v1::Rejects { rejects }) = &message {
+                for reject in rejects {
+                    let place = self.place(reject.sequence, reject.row);
+                    self.rejected.rows.rejected(&reject.fingerprint, place);
+                }
+            }
+            self.send(message).await?;
         }
         Ok(())
     }
@@ -307,7 +365,7 @@ impl AckSender {
     /// Whether the ledger of rejects may hold rows that a delivered one supersedes. When not, [`Self::superseding`] has nothing to find.
     #[must_use]
     pub fn is_watching(&self) -> bool {
-        self.identities.is_watching()
+        self.rejected.identities.is_watching()
     }
 
     /// Says which rows of a batch were delivered, by row and [identity](Reject::identity), so that older rejected versions of the same are not sent over
@@ -319,19 +377,17 @@ impl AckSender {
         let held = self.held_in(sequence);
         let superseding = delivered.iter().filter_map(|&(row, identity)| {
             let row = row + held;
-            let found = self.identities.supersedes(identity, self.place(sequence, row));
+            let place = self.place(sequence, row);
+            let found = self.rejected.identities.supersedes(identity.as_bytes(), place);
             found.then(|| v1::SupersedingRow {
                 sequence,
                 row,
                 identity: identity.to_owned(),
+                fingerprint: Bytes::new(),
             })
         });
-        let superseding: Vec<v1::SupersedingRow> = superseding.collect();
-        for rows in superseding.chunks(SUPERSEDING_ROWS_A_MESSAGE) {
-            let rows = rows.to_vec();
-            self.send(Response::Superseded(v1::Superseded { rows })).await?;
-        }
-        Ok(())
+        let superseding = superseding.collect();
+        self.send_superseding(superseding).await
     }
 
     fn place(&self, sequence: u64, row: u64) -> Place {

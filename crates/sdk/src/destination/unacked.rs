@@ -13,10 +13,9 @@ use longshore_protocol::{
     framing::{BatchDecoder, BatchEncoder, FramingError},
     v1::{self, write_response::Response},
 };
-use xxhash_rust::xxh3::xxh3_128;
 
-use super::{WriteMode, reject::Reject};
-use crate::row_key::key_of_row;
+use super::reject::Reject;
+use crate::row_key::{RowKeys, key_of_row};
 
 /// Rejects that one message holds.
 const REJECTS_A_MESSAGE: usize = 1_000;
@@ -32,16 +31,14 @@ pub(super) struct UnackedBatches {
     /// Rejects take their rows along.
     keep_rows: bool,
     key: Vec<String>,
-    told_apart_by: Option<Vec<usize>>,
     decoder: Arc<BatchDecoder>,
     batches: Mutex<BTreeMap<u64, Bytes>>,
 }
 
 impl UnackedBatches {
-    pub(super) fn new(decoder: Arc<BatchDecoder>, key: Vec<String>, write_mode: WriteMode, keep_rows: bool) -> Self {
+    pub(super) fn new(decoder: Arc<BatchDecoder>, key: Vec<String>, keep_rows: bool) -> Self {
         Self {
             keep_rows,
-            told_apart_by: told_apart_by(&decoder, &key, write_mode),
             key,
             decoder,
             batches: Mutex::default(),
@@ -70,6 +67,16 @@ impl UnackedBatches {
         }
     }
 
+    /// The fingerprints of a batch's rows, by row; `None`: its rows have none.
+    pub(super) fn fingerprints(&self, sequence: u64) -> Result<Option<Vec<Option<[u8; 16]>>>> {
+        if self.key.is_empty() {
+            return Ok(None);
+        }
+        let batch = self.decode(sequence)?;
+        let keys = RowKeys::of(&batch, &self.key);
+        Ok(keys.map(|keys| (0..batch.num_rows()).map(|row| keys.fingerprint(row)).collect()))
+    }
+
     fn decode(&self, sequence: u64) -> Result<RecordBatch> {
         let data = self.lock().get(&sequence).cloned();
         let data = data.ok_or_else(|| {
@@ -86,24 +93,6 @@ impl UnackedBatches {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Bytes>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The columns that tell a row from all others of its table, in any run: the key's, where rows are replaced and the newest version of one is what counts;
-/// where rows are added, all of them, because each version is a row of its own. None in a table without key: two rows may be the same in all columns.
-fn told_apart_by(decoder: &BatchDecoder, key: &[String], write_mode: WriteMode) -> Option<Vec<usize>> {
-    let schema = decoder.schema();
-    let key: Option<Vec<usize>> = key.iter().map(|name| schema.index_of(name).ok()).collect();
-    let key = key.filter(|key| !key.is_empty())?;
-    Some(match write_mode {
-        WriteMode::Append => (0..schema.fields().len()).collect(),
-        WriteMode::Overwrite | WriteMode::OverwriteDeleteStale => key,
-    })
-}
-
-/// 128 bits of the row's encoded columns: equal values are encoded equally, wherever in a batch they stand.
-fn fingerprint(row: &RecordBatch, columns: &[usize]) -> std::result::Result<Bytes, FramingError> {
-    let encoded = BatchEncoder::compact().encode(&row.project(columns)?)?;
-    Ok(xxh3_128(&encoded).to_be_bytes().to_vec().into())
 }
 
 fn not_encoded(sequence: u64, error: &FramingError) -> Error {
@@ -156,11 +145,10 @@ impl RejectMessages<'_> {
         }
         let primary_key = key_of_row(&batch, index, &self.unacked.key);
         let mut complete = v1::Reject::from(reject);
-        if complete.rule != longshore_protocol::UNCERTAIN_DELIVERY
-            && let Some(columns) = &self.unacked.told_apart_by
-        {
-            complete.fingerprint =
-                fingerprint(&batch.slice(index, 1), columns).map_err(|error| not_encoded(sequence, &error))?;
+        if complete.rule != longshore_protocol::UNCERTAIN_DELIVERY {
+            let keys = RowKeys::of(&batch, &self.unacked.key);
+            let fingerprint = keys.and_then(|keys| keys.fingerprint(index));
+            complete.fingerprint = fingerprint.map(|bytes| bytes.to_vec().into()).unwrap_or_default();
         }
         if complete.key.is_empty() {
             complete.key = primary_key;

@@ -1,5 +1,7 @@
 //! Drives a destination.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 use longshore_core::{
     balance::DestinationCounts,
@@ -39,6 +41,8 @@ pub struct Written {
     pub resent: u64,
     /// Rows that it says supersede older rejects.
     pub superseding: Vec<v1::SupersedingRow>,
+    /// How long it says that its requests waited for a rate limit.
+    pub rate_limit_wait: Duration,
 }
 
 /// What the user wants of rows of which nobody knows whether they arrived, and of rejected ones.
@@ -137,6 +141,7 @@ impl DestinationHarness {
         let request = v1::WatchIdentitiesRequest {
             table: table.to_owned(),
             identities: identities.iter().map(|&identity| identity.to_owned()).collect(),
+            fingerprints: Vec::new(),
         };
         self.client.clone().watch_identities(request).await.map_err(failed)?;
         Ok(())
@@ -232,6 +237,8 @@ impl DestinationHarness {
                         let counts = DestinationCounts::from(ack);
                         flow.ack(0, ack.sequence, counts)?;
                         written.counts += counts;
+                        let waited = ack.figures.map_or(0, |figures| figures.rate_limit_wait_us);
+                        written.rate_limit_wait += Duration::from_micros(waited);
                     }
                     Some(Response::Rejects(rejects)) if opened => written.rejects.extend(rejects.rejects),
                     Some(Response::Superseded(superseded)) if opened => written.superseding.extend(superseded.rows),

@@ -38,6 +38,18 @@ pub(super) fn release_row(tx: &Transaction<'_>, sync: &str, id: i64) -> Result<(
     Ok(())
 }
 
+/// Keeps another row with a reject that has one.
+pub(super) fn replace_row(tx: &Transaction<'_>, sync: &str, id: i64, row_data: &[u8]) -> Result<(), Failure> {
+    tx.prepare_cached(
+        "UPDATE reject_ledgers SET kept_bytes = kept_bytes + length(?3) - (SELECT length(row_data) FROM rejects WHERE id = ?2)
+         WHERE sync = ?1 AND (SELECT row_data IS NOT NULL FROM rejects WHERE id = ?2)",
+    )?
+    .execute(params![sync, id, row_data])?;
+    tx.prepare_cached("UPDATE rejects SET row_data = ?2 WHERE id = ?1 AND row_data IS NOT NULL")?
+        .execute(params![id, row_data])?;
+    Ok(())
+}
+
 /// Drops what is beyond the bounds: what is dealt with first, then the oldest. Of pending ones, each run says how many are gone, whichever run pushed
 /// them out.
 pub(super) fn keep(tx: &Transaction<'_>, sync: &str) -> Result<Dropped, Failure> {

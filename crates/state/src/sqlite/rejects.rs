@@ -2,13 +2,13 @@
 
 use rusqlite::{OptionalExtension as _, Row, Statement, ToSql, Transaction, named_params, params, types::Type};
 
-use super::{bounds, failure::Failure, holds, rows::damaged};
+use super::{bounds, failure::Failure, holds, retries, rows::damaged};
 use crate::{
     checkpoint::CheckpointCommit,
     failure,
     hold::Hold,
     moment::UnixMicros,
-    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Retryable},
+    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Retryable, Versions},
 };
 
 /// The conditions of a [`RejectFilter`].
@@ -38,8 +38,7 @@ pub(super) fn record(
             sync: &hold.sync,
             table,
             destination: &superseded.destination,
-            identity: &superseded.identity,
-            identity_column: &superseded.identity_column,
+            versions: &superseded.versions,
             before: i64::MAX,
         };
         supersede(tx, run, &older, commit.at)?;
@@ -55,6 +54,7 @@ pub(super) fn record(
         table,
         partition: &commit.partition.partition,
         row_table,
+        origin: None,
         at: commit.at,
     };
     place.insert(tx, &commit.rejects)?;
@@ -68,6 +68,8 @@ pub(super) struct Recording<'a> {
     pub(super) table: &'a str,
     pub(super) partition: &'a str,
     pub(super) row_table: Option<i64>,
+    /// The reject whose row was sent again; `None`: the row was read.
+    pub(super) origin: Option<i64>,
     pub(super) at: UnixMicros,
 }
 
@@ -85,15 +87,16 @@ impl Recording<'_> {
 
     /// Returns how many bytes of its row are kept.
     fn insert_one(&self, tx: &Transaction<'_>, reject: &NewReject) -> Result<u64, Failure> {
-        let uncertain = self.replace_earlier(tx, reject)?;
+        // What a retry leaves out is no newer than other rejects of its row.
+        let uncertain = self.origin.is_none() && self.replace_earlier(tx, reject)?;
         let resolved = reject.superseded.then_some(self.at.0);
         let row_data = Some(&reject.row_data).filter(|data| !data.is_empty() && !reject.superseded);
         tx.prepare_cached(
             "INSERT INTO rejects (run, sync, table_name, partition_id, at, destination, key, primary_key, rule, column_name, reason, whole_row,
-                identity, identity_column, fingerprint, sequence, row_number, status, resolved_at, resolved_run, row_data, row_table, uncertain)
+                identity, identity_column, fingerprint, sequence, row_number, status, resolved_at, resolved_run, row_data, row_table, uncertain, origin)
              VALUES (:run, :sync, :table, :partition, :at, :destination, :key, :primary_key, :rule, :column, :reason, :whole_row,
                 :identity, :identity_column, :fingerprint, :sequence, :row, iif(:resolved IS NULL, 'pending', 'superseded'), :resolved,
-                iif(:resolved IS NULL, NULL, :run), :row_data, iif(:row_data IS NULL, NULL, :row_table), :uncertain)",
+                iif(:resolved IS NULL, NULL, :run), :row_data, iif(:row_data IS NULL, NULL, :row_table), :uncertain, :origin)",
         )?
         .execute(named_params! {
             ":run": self.run,
@@ -112,6 +115,7 @@ impl Recording<'_> {
             ":identity_column": reject.identity_column,
             ":fingerprint": reject.fingerprint,
             ":uncertain": uncertain,
+            ":origin": self.origin,
             ":sequence": reject.sequence,
             ":row": reject.row,
             ":resolved": resolved,
@@ -156,38 +160,44 @@ fn table_number(tx: &Transaction<'_>, document: &[u8]) -> Result<i64, Failure> {
     Ok(statement.query_row([document], |row| row.get(0))?)
 }
 
-/// Pending rejects of an identity that are older than a delivered row.
+/// Pending rejects that are older than a delivered row, which is a newer version of theirs.
 pub(super) struct Older<'a> {
     pub(super) sync: &'a str,
     pub(super) table: &'a str,
     pub(super) destination: &'a str,
-    pub(super) identity: &'a str,
-    pub(super) identity_column: &'a str,
-    /// Only those with a lower number.
+    pub(super) versions: &'a Versions,
+    /// Only those of rows with a lower number.
     pub(super) before: i64,
 }
 
-/// Marks older rejects of an identity as superseded. Their rows are of no more use.
+/// Marks older rejects as superseded. Their rows are of no more use.
 pub(super) fn supersede(tx: &Transaction<'_>, run: i64, older: &Older<'_>, at: UnixMicros) -> Result<(), Failure> {
     let Older {
         sync,
         table,
         destination,
-        identity,
-        identity_column,
+        versions,
         before,
     } = *older;
-    if identity.is_empty() {
-        return Ok(());
-    }
-    let mut found = tx.prepare_cached(
-        "SELECT id FROM rejects
-         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND identity = ?4 AND identity_column = ?5 AND status = 'pending' AND id < ?6",
-    )?;
-    let place = params![sync, table, destination, identity, identity_column, before];
-    let found = found.query_map(place, |row| row.get(0))?;
-    let found: Vec<i64> = found.collect::<Result<_, _>>()?;
-    for id in found {
+    let pending = "SELECT id FROM rejects WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND status = 'pending' AND coalesce(origin, id) < ?4";
+    let number = |row: &Row<'_>| row.get(0);
+    let found: rusqlite::Result<Vec<i64>> = match versions {
+        Versions::OfIdentity { identity, column } => {
+            let mut found = tx.prepare_cached(&format!(
+                "{pending} AND identity = ?5 AND identity <> '' AND identity_column = ?6"
+            ))?;
+            found
+                .query_map(params![sync, table, destination, before, identity, column], number)?
+                .collect()
+        }
+        Versions::OfRow(fingerprint) => {
+            let mut found = tx.prepare_cached(&format!("{pending} AND fingerprint = ?5 AND fingerprint <> x''"))?;
+            found
+                .query_map(params![sync, table, destination, before, fingerprint], number)?
+                .collect()
+        }
+    };
+    for id in found? {
         resolve(tx, sync, id, "superseded", (Some(run), at))?;
     }
     Ok(())
@@ -195,6 +205,13 @@ pub(super) fn supersede(tx: &Transaction<'_>, run: i64, older: &Older<'_>, at: U
 
 /// Gives up pending rejects by a person's wish; returns how many.
 pub(super) fn discard(tx: &Transaction<'_>, sync: &str, ids: &[i64], at: UnixMicros) -> Result<u64, Failure> {
+    // What a broken run was sending is counted first: it may have arrived.
+    let mut broken =
+        tx.prepare_cached("SELECT DISTINCT sent_run FROM rejects WHERE sync = ?1 AND sent_run IS NOT NULL")?;
+    let broken: Vec<i64> = broken.query_map([sync], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    for run in broken {
+        retries::count_uncertain(tx, run)?;
+    }
     let mut pending = tx.prepare_cached("SELECT 1 FROM rejects WHERE id = ?1 AND sync = ?2 AND status = 'pending'")?;
     for &id in ids {
         if !pending.exists(params![id, sync])? {
@@ -395,6 +412,22 @@ pub(super) fn identities(
     )?;
     let place = params![sync, table, destination, identity_column, after, limit];
     let found = statement.query_map(place, |row| row.get(0))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// Fingerprints of rows that have pending rejects, in their order, behind one of them.
+pub(super) fn fingerprints(
+    tx: &Transaction<'_>,
+    (sync, table, destination): (&str, &str, &str),
+    after: &[u8],
+    limit: u32,
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT DISTINCT fingerprint FROM rejects
+         WHERE sync = ?1 AND table_name = ?2 AND destination = ?3 AND status = 'pending' AND fingerprint <> x'' AND fingerprint > ?4
+         ORDER BY fingerprint LIMIT ?5",
+    )?;
+    let found = statement.query_map(params![sync, table, destination, after, limit], |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

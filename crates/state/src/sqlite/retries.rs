@@ -22,6 +22,9 @@ struct Stored {
     destination: String,
     identity: String,
     identity_column: String,
+    fingerprint: Vec<u8>,
+    /// The number that says how old its row is.
+    age: i64,
     column: String,
     whole_row: bool,
     row_table: Option<i64>,
@@ -94,35 +97,43 @@ fn settle_row(
             .iter()
             .position(|reject| !stored.whole_row && reject.column == stored.column);
         match (&row.fate, still_left_out) {
-            (RetriedFate::RejectedAgain(reject), _) => refuse_again(tx, id, &stored, reject)?,
-            (RetriedFate::Redelivered(_), Some(index)) => refuse_again(tx, id, &stored, &left_out.swap_remove(index))?,
+            (RetriedFate::RejectedAgain(reject), _) => refuse_again(tx, &hold.sync, (id, &stored), reject)?,
+            (RetriedFate::Redelivered(_), Some(index)) => {
+                refuse_again(tx, &hold.sync, (id, &stored), &left_out.swap_remove(index))?;
+            }
             (RetriedFate::Redelivered(_), None) => {
                 rejects::resolve(tx, &hold.sync, id, "redelivered", (Some(run), at))?
             }
             (RetriedFate::Filtered, _) => rejects::resolve(tx, &hold.sync, id, "filtered", (Some(run), at))?,
         }
-        if first.is_none() {
-            first = Some((id, stored));
-        }
+        first = first.or(Some(stored));
     }
-    let Some((first, stored)) = first else { return Ok(()) };
+    let Some(first) = first else { return Ok(()) };
     if matches!(row.fate, RetriedFate::Redelivered(_)) {
-        let older = Older {
-            sync: &hold.sync,
-            table: &stored.table,
-            destination: &stored.destination,
-            identity: &stored.identity,
-            identity_column: &stored.identity_column,
-            before: first,
+        let as_recorded = NewReject {
+            identity: first.identity.clone(),
+            identity_column: first.identity_column.clone(),
+            fingerprint: first.fingerprint.clone(),
+            ..NewReject::default()
         };
-        rejects::supersede(tx, run, &older, at)?;
+        for versions in as_recorded.versions().chain(row.supersedes.iter().cloned()) {
+            let older = Older {
+                sync: &hold.sync,
+                table: &first.table,
+                destination: &first.destination,
+                versions: &versions,
+                before: first.age,
+            };
+            rejects::supersede(tx, run, &older, at)?;
+        }
     }
     let recording = Recording {
         hold,
         run,
-        table: &stored.table,
-        partition: &stored.partition,
-        row_table: stored.row_table,
+        table: &first.table,
+        partition: &first.partition,
+        row_table: first.row_table,
+        origin: Some(first.age),
         at,
     };
     recording.insert(tx, &left_out)
@@ -130,7 +141,12 @@ fn settle_row(
 
 /// It stays pending, under what is wrong with it now. A reject of a column stays one: the row had been delivered without it. What a destination no longer
 /// tells apart, such as a row that is held from now on, is not superseded when the row is read again.
-fn refuse_again(tx: &Transaction<'_>, id: i64, stored: &Stored, reject: &NewReject) -> Result<(), Failure> {
+fn refuse_again(
+    tx: &Transaction<'_>,
+    sync: &str,
+    (id, stored): (i64, &Stored),
+    reject: &NewReject,
+) -> Result<(), Failure> {
     let column = if stored.whole_row {
         &reject.column
     } else {
@@ -152,12 +168,16 @@ fn refuse_again(tx: &Transaction<'_>, id: i64, stored: &Stored, reject: &NewReje
         reject.identity_column,
         reject.fingerprint
     ])?;
-    Ok(())
+    // It may have been mended.
+    if reject.row_data.is_empty() {
+        return Ok(());
+    }
+    bounds::replace_row(tx, sync, id, &reject.row_data)
 }
 
 fn find(tx: &Transaction<'_>, sync: &str, id: i64) -> Result<Stored, Failure> {
     let mut statement = tx.prepare_cached(
-        "SELECT table_name, partition_id, destination, identity, column_name, whole_row, row_table, identity_column FROM rejects
+        "SELECT table_name, partition_id, destination, identity, column_name, whole_row, row_table, identity_column, fingerprint, coalesce(origin, id) FROM rejects
          WHERE id = ?1 AND sync = ?2 AND status = 'pending'",
     )?;
     let found = statement.query_row(params![id, sync], |row| {
@@ -170,6 +190,8 @@ fn find(tx: &Transaction<'_>, sync: &str, id: i64) -> Result<Stored, Failure> {
             whole_row: row.get(5)?,
             row_table: row.get(6)?,
             identity_column: row.get(7)?,
+            fingerprint: row.get(8)?,
+            age: row.get(9)?,
         })
     });
     found.optional()?.ok_or_else(|| failure::reject_not_pending(id).into())

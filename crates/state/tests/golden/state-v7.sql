@@ -143,6 +143,8 @@ CREATE TABLE "rejects" (
     version_known   INTEGER NOT NULL DEFAULT 1 CHECK (version_known IN (0, 1)),
     -- Tells the row from all others of its table; empty: nothing does.
     fingerprint     BLOB NOT NULL,
+    -- The reject whose row left this column out when it was sent again: it is as old as that. NULL: none.
+    origin          INTEGER,
     -- NULL: not kept, or not needed any more.
     row_data        BLOB,
     row_table       INTEGER REFERENCES reject_tables (id),
@@ -249,8 +251,8 @@ INSERT INTO run_log_lines VALUES (1, 1, 1795000000000000, 'info', NULL, 'begun',
 INSERT INTO run_log_lines VALUES (2, 1, 1795000000000000, 'warn', 'source shop (postgresql)', 'connected', 1);
 INSERT INTO alerts VALUES ('shop', 'failure', 1, 1795000000000000, 1, '{"summary":"it failed"}');
 INSERT INTO reject_tables VALUES (1, x'7461626c65');
-INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', '', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', 1, x'', NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
-INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'id = 2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'ada', 'id', 1, x'30313233343536373839616263646566', x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);
+INSERT INTO rejects VALUES (1, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '1', '', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 0, 1, 1, 'pending', '', '', 1, x'', NULL, NULL, NULL, 0, NULL, NULL, NULL, 0, NULL, NULL);
+INSERT INTO rejects VALUES (2, 1, 'shop', 'events', 'a', 1795000000000000, 'batch', '2', 'id = 2', 'string_too_long', 'name', 'a text of 301 characters, 300 are allowed', 1, 1, 2, 'pending', 'ada', 'id', 1, x'30313233343536373839616263646566', NULL, x'726f77', 1, 1, 1795000000000000, 2, NULL, 1, NULL, NULL);
 INSERT INTO reject_ledgers VALUES ('shop', 2, 3);
 INSERT INTO scheduled_syncs VALUES ('shop', 1, 'every 10s', 1795000030000000);
 INSERT INTO turns VALUES (1, 'shop', 1795000010000000, 1795000020000000, 1795000100000000, 'missed', 0, NULL, NULL, NULL, 1795000100000000);

@@ -109,6 +109,8 @@ contract! { sqlite:
         where_rows_are_replaced_only_those_of_a_known_version_are_tried,
         a_row_that_is_refused_again_has_the_rejects_of_its_last_run,
         a_discarded_reject_stays_named_and_is_never_sent,
+        what_a_retry_leaves_out_is_as_old_as_its_row_and_keeps_what_was_mended,
+        a_delivered_row_supersedes_its_own_older_versions,
         a_commit_that_is_refused_supersedes_nothing,
         a_run_tries_whole_kept_rows_of_earlier_runs_once_and_leaves_held_ones,
         rows_that_were_tried_least_come_first_and_refused_columns_not_at_all,

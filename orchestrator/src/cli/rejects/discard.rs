@@ -7,10 +7,10 @@ use longshore_core::Error;
 use longshore_state::{RejectStatus, StateStore, UnixMicros};
 use serde_json::json;
 
-use super::{filters::Filters, unknown};
 use crate::{
     cli::{Context, confirmation::confirm, output::grouped, state_location::StateArguments},
     failure::{Exit, Failure},
+    ledger::{filters::Filters, unknown},
 };
 
 /// Rejects whose numbers are read at once.
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 /// The numbers of those that are meant, by sync.
 async fn chosen(arguments: &Arguments, store: &dyn StateStore) -> Result<BTreeMap<String, Vec<i64>>, Error> {
-    let mut filter = arguments.filters.resolve(store).await?;
+    let mut filter = arguments.filters.resolve(store, &[]).await?;
     if arguments.filters.means_resolved() {
         return Err(
             Error::config("reject_not_pending", "Only pending rejects can be discarded")

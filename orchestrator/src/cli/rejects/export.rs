@@ -1,21 +1,14 @@
 //! `longshore rejects export`
 
 use clap::{Args, ValueEnum};
-use longshore_core::Error;
-use longshore_state::{Page, StateStore};
-use serde_json::Value;
 
-use super::{filters::Filters, row::rejected_row, shown::ShownReject};
 use crate::{
     cli::{Context, state_location::StateArguments},
     failure::{Exit, Failure},
-};
-
-/// Rejects that are in memory at once.
-const PAGE: Page = Page {
-    after: 0,
-    rejects: 1_000,
-    bytes: 8 * 1024 * 1024,
+    ledger::{
+        export::{PAGE, exported},
+        filters::Filters,
+    },
 };
 
 #[derive(Args)]
@@ -37,7 +30,7 @@ enum Format {
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let store = arguments.state.open(context).await?;
-    let filter = arguments.filters.resolve(store.as_ref()).await?;
+    let filter = arguments.filters.resolve(store.as_ref(), &[]).await?;
     let as_array = arguments.format == Format::Json || context.output.is_json();
     let mut page = PAGE;
     let mut lines = 0_u64;
@@ -47,7 +40,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         page.after = last.reject.id;
         let mut text = String::new();
         for kept in rejects {
-            let line = line_of(store.as_ref(), kept).await?;
+            let line = exported(store.as_ref(), kept).await?;
             text.push_str(match (as_array, lines) {
                 (false, _) => "",
                 (true, 0) => "[",
@@ -66,10 +59,4 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         (false, _) => {}
     }
     Ok(Exit::Done)
-}
-
-async fn line_of(store: &dyn StateStore, kept: longshore_state::KeptReject) -> Result<Value, Error> {
-    let row = rejected_row(store, &kept).await?;
-    serde_json::to_value(ShownReject::with_row(kept.reject, row.as_ref()))
-        .map_err(|error| Error::internal("json", "A reject can not be written as JSON").with_cause(&error))
 }

@@ -1,22 +1,25 @@
 //! `longshore rejects replay`
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use longshore_config::{Configuration, Source};
-use longshore_core::Error;
-use longshore_state::{RejectFilter, RejectStatus, RunStatus, StateStore, Trigger};
+use longshore_core::Result;
+use longshore_state::{RunStatus, StateStore, Trigger};
 use serde_json::json;
 
-use super::{filters::Filters, mended, unknown};
 use crate::{
-    cli::{ConfigurationFiles, Context, sync::words_for},
+    cli::{ConfigurationFiles, Context},
     engine::{
-        replay::Replay,
         report::{RetryReport, RunReport},
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    history::words_for,
+    ledger::{
+        filters::Filters,
+        mended,
+        replays::{Wanted, replays},
+    },
 };
 
 #[derive(Args)]
@@ -42,7 +45,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let configuration = context.load(&arguments.files)?;
     let store = context.store(&configuration).await?;
-    let replays = replays(&arguments, &configuration, store.as_ref()).await?;
+    let wanted = wanted(&arguments, store.as_ref()).await?;
+    let replays = replays(wanted, &configuration, store.as_ref()).await?;
     let host = context.plugin_host()?;
     let engine = Engine {
         host: &host,
@@ -51,10 +55,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         holder: context.holder(),
         cancel: context.cancel.clone(),
         announce: &|text| context.output.note(text),
-        turn: None,
-        dry_run: None,
         trigger: Trigger::Command,
         observation: context.observation.clone(),
+        turn: None,
+        dry_run: None,
     };
     let mut exit = Exit::Done;
     for (source, replay) in replays {
@@ -70,124 +74,17 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(exit)
 }
 
-/// What is to be sent again of each sync.
-async fn replays<'c>(
-    arguments: &Arguments,
-    configuration: &'c Configuration,
-    store: &dyn StateStore,
-) -> Result<Vec<(&'c Source, Replay)>, Failure> {
-    if arguments.filters.means_resolved() {
-        let message = "Only pending rejects can be sent again";
-        return Err(Error::config("reject_not_pending", message)
-            .with_remedy("Leave --status out, or give `--status pending`.")
-            .into());
-    }
-    let filter = arguments.filters.resolve(store).await?;
-    let mut mended = BTreeMap::new();
-    let by_sync = match (&arguments.file, arguments.ids.as_slice()) {
-        (Some(file), _) => {
-            let file = mended::read(file, store).await?;
-            mended = file.rows;
-            file.ids
-        }
-        (None, []) => return matching(configuration, store, filter, arguments.insist).await,
-        (None, ids) => by_sync(store, ids).await?,
+async fn wanted(arguments: &Arguments, store: &dyn StateStore) -> Result<Wanted> {
+    let mended = match &arguments.file {
+        Some(file) => Some(mended::read(file, store).await?),
+        None => None,
     };
-    if !arguments.filters.is_empty() {
-        let message = "Numbers and a file say already which rejects are meant";
-        return Err(Error::config("filters_needless", message)
-            .with_remedy("Leave the filters out.")
-            .into());
-    }
-    let of_sync = |(sync, ids): (String, Vec<i64>)| {
-        let source = configuration
-            .source(&sync)
-            .ok_or_else(|| sync_missing(configuration, &sync))?;
-        let replay = Replay {
-            mended: ids
-                .iter()
-                .filter_map(|id| Some((*id, mended.get(id)?.clone())))
-                .collect(),
-            filter: RejectFilter {
-                ids: Some(ids),
-                ..RejectFilter::default()
-            },
-            insist: arguments.insist,
-        };
-        Ok((source, replay))
-    };
-    by_sync.into_iter().map(of_sync).collect()
-}
-
-async fn by_sync(store: &dyn StateStore, ids: &[i64]) -> Result<BTreeMap<String, Vec<i64>>, Error> {
-    let mut found = BTreeMap::<String, Vec<i64>>::new();
-    for &id in ids {
-        let kept = store.get_reject(id).await?.ok_or_else(|| unknown(id))?;
-        found.entry(kept.reject.sync).or_default().push(id);
-    }
-    Ok(found)
-}
-
-/// The syncs of the configuration that have pending rejects like this.
-async fn matching<'c>(
-    configuration: &'c Configuration,
-    store: &dyn StateStore,
-    filter: RejectFilter,
-    insist: bool,
-) -> Result<Vec<(&'c Source, Replay)>, Failure> {
-    if let Some(sync) = &filter.sync
-        && configuration.source(sync).is_none()
-    {
-        return Err(sync_missing(configuration, sync).into());
-    }
-    let mut replays = Vec::new();
-    for source in &configuration.sources {
-        let name = &source.spec.name;
-        if filter.sync.as_ref().is_some_and(|sync| sync != name) {
-            continue;
-        }
-        let of_sync = RejectFilter {
-            sync: Some(name.clone()),
-            status: Some(RejectStatus::Pending),
-            ..filter.clone()
-        };
-        if store.list_rejects(&of_sync, 1).await?.is_empty() {
-            continue;
-        }
-        let replay = Replay {
-            filter: of_sync,
-            insist,
-            ..Replay::default()
-        };
-        replays.push((source, replay));
-    }
-    if replays.is_empty() {
-        let pending = RejectFilter {
-            status: Some(RejectStatus::Pending),
-            ..filter
-        };
-        if let Some(other) = store.list_rejects(&pending, 1).await?.first() {
-            return Err(sync_missing(configuration, &other.sync).into());
-        }
-        let message = "The ledger has no pending reject like this";
-        return Err(Error::config("nothing_to_replay", message)
-            .with_remedy("`longshore rejects list --status pending` shows what there is.")
-            .into());
-    }
-    Ok(replays)
-}
-
-fn sync_missing(configuration: &Configuration, sync: &str) -> Error {
-    let names: Vec<&str> = configuration
-        .sources
-        .iter()
-        .map(|source| source.spec.name.as_str())
-        .collect();
-    Error::config(
-        "source_unknown",
-        format!("The configuration has no source `{sync}`, whose rejects are to be sent again"),
-    )
-    .with_remedy(format!("Its sources are: {}. Nothing was sent.", names.join(", ")))
+    Ok(Wanted {
+        filters: arguments.filters.clone(),
+        ids: arguments.ids.clone(),
+        mended,
+        insist: arguments.insist,
+    })
 }
 
 fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome) -> Result<Exit, Failure> {

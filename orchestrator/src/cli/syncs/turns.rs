@@ -3,34 +3,14 @@
 use std::path::Path;
 
 use longshore_core::Error;
-use longshore_state::{DueTimes, StateStore, Turn, TurnStatus, UnixMicros};
-use serde::Serialize;
+use longshore_state::StateStore;
 
 use crate::{
-    cli::{Context, output::Columns, runs::require_sync, state_location::StateArguments},
+    cli::{Context, output::Columns, state_location::StateArguments},
     failure::Failure,
-    moment::shown as at,
+    history::{require_sync, turns::ShownTurn},
     serve::control::{Client, Question},
 };
-
-/// A turn, with the times as people read them.
-#[derive(Serialize)]
-struct ShownTurn {
-    id: i64,
-    sync: String,
-    /// The first of the due times that it is for; `null`: somebody asked for it.
-    first_due_at: Option<String>,
-    /// The last of them.
-    last_due_at: Option<String>,
-    decided_at: String,
-    status: TurnStatus,
-    /// How often it was tried.
-    tries: u32,
-    retry_at: Option<String>,
-    run_id: Option<String>,
-    ended_at: Option<String>,
-    error: Option<Error>,
-}
 
 pub(super) async fn list(
     sync: Option<&str>,
@@ -90,24 +70,5 @@ fn in_words(turns: &[ShownTurn]) -> String {
             turn.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
         ]);
     }
-    columns.render("no turn yet")
-}
-
-impl From<Turn> for ShownTurn {
-    fn from(turn: Turn) -> Self {
-        let due = |end: fn(DueTimes) -> UnixMicros| turn.due.map(|due| at(end(due)));
-        Self {
-            first_due_at: due(|due| due.first),
-            last_due_at: due(|due| due.last),
-            id: turn.id,
-            sync: turn.sync,
-            decided_at: at(turn.decided_at),
-            status: turn.status,
-            tries: turn.tries,
-            retry_at: turn.retry_at.map(at),
-            run_id: turn.run_id,
-            ended_at: turn.ended_at.map(at),
-            error: turn.error,
-        }
-    }
+    columns.render("no daemon has decided anything with this state yet")
 }

@@ -1,11 +1,11 @@
 //! One page of rejects through one stream: marked, sent, settled.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use longshore_config::Uncertain;
 use longshore_core::{Error, balance::DestinationCounts};
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{RetriedFate, RetriedRow, RetryMark, RetrySettlement, UnixMicros};
+use longshore_state::{RetriedFate, RetriedRow, RetryMark, RetrySettlement, UnixMicros, Versions};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -13,7 +13,7 @@ use v1::{write_request::Request, write_response::Response};
 
 use super::{RetryContext, RetryRow, RetryTarget};
 use crate::{
-    engine::transfer::{new_reject, warn_of_dropped},
+    engine::transfer::{new_reject, versions_of, warn_of_dropped},
     failure::Failure,
 };
 
@@ -68,12 +68,19 @@ pub(super) async fn send_page(
     let ended = answers.exchange(table, &rows).await;
     let (settled, counts, columns) = (answers.fates.len() as u64, answers.counts, answers.columns);
     let fates = std::mem::take(&mut answers.fates);
-    let answered = rows.into_iter().zip(fates);
+    let mut supersedes = std::mem::take(&mut answers.supersedes);
+    let answered = rows.into_iter().zip(fates).zip(1..);
     let settlement = RetrySettlement {
         run_id: context.run_id.to_string(),
         table: target.table.clone(),
         destination: target.plugin.name.clone(),
-        rows: answered.map(|(row, fate)| RetriedRow { ids: row.ids, fate }).collect(),
+        rows: answered
+            .map(|((row, fate), sequence)| RetriedRow {
+                ids: row.ids,
+                fate,
+                supersedes: supersedes.remove(&sequence).unwrap_or_default(),
+            })
+            .collect(),
         at: UnixMicros::now(),
     };
     if settled > 0 {
@@ -100,6 +107,8 @@ struct Answers<'a> {
     /// Rejects of batches that are not acked yet.
     rejects: Vec<v1::Reject>,
     fates: Vec<RetriedFate>,
+    /// Of what the rows are newer versions, by batch.
+    supersedes: HashMap<u64, Vec<Versions>>,
     counts: DestinationCounts,
     columns: u64,
     opened: bool,
@@ -113,6 +122,7 @@ impl<'a> Answers<'a> {
             rows: rows.len() as u64,
             rejects: Vec::new(),
             fates: Vec::with_capacity(rows.len()),
+            supersedes: HashMap::new(),
             counts: DestinationCounts::default(),
             columns: 0,
             opened: false,
@@ -214,8 +224,14 @@ impl<'a> Answers<'a> {
                 Ok(())
             }
             Some(Response::Ack(ack)) => self.acked(ack),
-            // What is newer among these rows is told by their order.
-            Some(Response::Superseded(_)) => Ok(()),
+            Some(Response::Superseded(superseded)) => {
+                for row in superseded.rows {
+                    let sequence = row.sequence;
+                    let versions = versions_of(row, &self.target.identity_column);
+                    self.supersedes.entry(sequence).or_default().extend(versions);
+                }
+                Ok(())
+            }
             Some(Response::Resent(resent)) => {
                 let (run_id, table) = (&self.context.run_id, &self.target.table);
                 let destination = &self.target.plugin.name;

@@ -17,7 +17,9 @@ use longshore_core::{
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
 use longshore_protocol::{limits, status::from_status, v1};
-use longshore_state::{CheckpointCommit, Committed, NewReject, ResentRows, SentMark, Supersession, UnixMicros};
+use longshore_state::{
+    CheckpointCommit, Committed, NewReject, ResentRows, SentMark, Supersession, UnixMicros, Versions,
+};
 use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
@@ -425,20 +427,22 @@ impl<'a> PartitionStream<'a> {
     fn keep_superseded(&mut self, index: usize, rows: Vec<v1::SupersedingRow>) -> Result<(), Failure> {
         let destination = &self.table.destination_names[index];
         for row in rows {
-            if row.sequence == 0 || row.sequence > self.flow.last_sequence() || row.identity.is_empty() {
+            let place = (row.sequence, row.row);
+            let versions = versions_of(row, &self.table.destinations[index].identity_column);
+            if place.0 == 0 || place.0 > self.flow.last_sequence() || versions.is_empty() {
                 let message = format!(
                     "The destination {destination} says that a row of batch {} supersedes others, which was not sent or has no identity",
-                    row.sequence
+                    place.0
                 );
                 return Err(Error::protocol("superseded_misplaced", message).into());
             }
-            let superseded = Supersession {
-                destination: destination.clone(),
-                identity: row.identity,
-                identity_column: self.table.destinations[index].identity_column.clone(),
-            };
-            self.uncommitted
-                .supersede(&self.table.supersessions, (row.sequence, row.row), superseded);
+            for versions in versions {
+                let superseded = Supersession {
+                    destination: destination.clone(),
+                    versions,
+                };
+                self.uncommitted.supersede(&self.table.supersessions, place, superseded);
+            }
         }
         Ok(())
     }
@@ -626,6 +630,16 @@ pub(in crate::engine) fn warn_of_dropped(committed: Committed) {
             "the ledger of rejects keeps no more bytes: its oldest entries are still named, and their rows can not be sent again"
         );
     }
+}
+
+/// Of what a delivered row is the newer version.
+pub(in crate::engine) fn versions_of(row: v1::SupersedingRow, identity_column: &str) -> Vec<Versions> {
+    let identity = (!row.identity.is_empty()).then(|| Versions::OfIdentity {
+        identity: row.identity,
+        column: identity_column.to_owned(),
+    });
+    let of_row = (!row.fingerprint.is_empty()).then(|| Versions::OfRow(row.fingerprint.into()));
+    identity.into_iter().chain(of_row).collect()
 }
 
 /// A reject as it is recorded. A row that nobody asked for is not.

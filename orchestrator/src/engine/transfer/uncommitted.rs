@@ -39,8 +39,8 @@ pub(in crate::engine) struct SharedSupersessions(Mutex<Shared>);
 struct Shared {
     streams: u64,
     moment: u64,
-    /// By destination and identity: the stream that delivered, and when.
-    delivered: HashMap<(String, String), (u64, u64)>,
+    /// The stream that delivered, and when.
+    delivered: HashMap<Supersession, (u64, u64)>,
 }
 
 impl SharedSupersessions {
@@ -63,20 +63,20 @@ impl SharedSupersessions {
     fn delivered(&self, stream: u64, superseded: &Supersession) {
         let mut shared = self.lock();
         shared.moment += 1;
-        let key = (superseded.destination.clone(), superseded.identity.clone());
         let delivered = (stream, shared.moment);
-        shared.delivered.insert(key, delivered);
+        shared.delivered.insert(superseded.clone(), delivered);
     }
 
-    /// Whether another stream has delivered the identity since.
+    /// Whether another stream has delivered a newer version since.
     fn superseded_elsewhere(&self, stream: u64, moment: u64, reject: &NewReject) -> bool {
         let shared = self.lock();
-        if reject.identity.is_empty() || shared.delivered.is_empty() {
+        if shared.delivered.is_empty() {
             return false;
         }
-        let key = (reject.destination.clone(), reject.identity.clone());
-        let delivered = shared.delivered.get(&key);
-        delivered.is_some_and(|(other, since)| *other != stream && *since > moment)
+        supersessions_of(reject).any(|superseded| {
+            let delivered = shared.delivered.get(&superseded);
+            delivered.is_some_and(|(other, since)| *other != stream && *since > moment)
+        })
     }
 }
 
@@ -126,11 +126,9 @@ impl Uncommitted {
         let superseded = std::mem::take(&mut self.superseded);
         let (passed, later): (Vec<_>, Vec<_>) = superseded.into_iter().partition(|(batch, ..)| *batch <= sequence);
         self.superseded = later;
-        let mut delivered = HashMap::<(&str, &str), (u64, u64)>::new();
+        let mut delivered = HashMap::<&Supersession, (u64, u64)>::new();
         for (batch, row, superseded) in &passed {
-            let latest = delivered
-                .entry((&superseded.destination, &superseded.identity))
-                .or_default();
+            let latest = delivered.entry(superseded).or_default();
             *latest = (*latest).max((*batch, *row));
         }
         let (mut rejects, mut left) = (Vec::new(), Vec::new());
@@ -140,9 +138,11 @@ impl Uncommitted {
                 continue;
             }
             self.row_bytes -= reject.row_data.len() as u64;
-            let later_row = delivered.get(&(reject.destination.as_str(), reject.identity.as_str()));
-            reject.superseded = later_row.is_some_and(|row| *row > (reject.sequence, reject.row))
-                || shared.superseded_elsewhere(self.stream, moment, &reject);
+            let place = (reject.sequence, reject.row);
+            let by_later_row = !delivered.is_empty()
+                && supersessions_of(&reject)
+                    .any(|superseded| delivered.get(&superseded).is_some_and(|row| *row > place));
+            reject.superseded = by_later_row || shared.superseded_elsewhere(self.stream, moment, &reject);
             rejects.push(reject);
         }
         self.rejects = left;
@@ -151,6 +151,14 @@ impl Uncommitted {
             superseded: passed.into_iter().map(|(.., superseded)| superseded).collect(),
         }
     }
+}
+
+/// What supersedes a reject.
+fn supersessions_of(reject: &NewReject) -> impl Iterator<Item = Supersession> {
+    reject.versions().map(|versions| Supersession {
+        destination: reject.destination.clone(),
+        versions,
+    })
 }
 
 #[cfg(test)]
@@ -171,8 +179,10 @@ mod tests {
     fn of(identity: &str) -> Supersession {
         Supersession {
             destination: "batch".to_owned(),
-            identity: identity.to_owned(),
-            identity_column: String::new(),
+            versions: longshore_state::Versions::OfIdentity {
+                identity: identity.to_owned(),
+                column: String::new(),
+            },
         }
     }
 

@@ -2,7 +2,6 @@
 
 use longshore_config::Alerts;
 use longshore_core::Error;
-use longshore_state::RunStatus;
 
 use crate::{
     engine::{report::RunReport, run::SyncOutcome},
@@ -70,7 +69,7 @@ impl Ended {
         Self {
             error: failure.map(Failure::to_error),
             outcome: match failure {
-                _ if tried_again => Outcome::Open,
+                _ if tried_again || outcome.is_held_elsewhere() => Outcome::Open,
                 None => Outcome::Succeeded,
                 Some(Failure::Cancelled) => Outcome::Open,
                 Some(Failure::Error(_) | Failure::Configuration(_) | Failure::TooManyRejects(_)) => Outcome::Failed,
@@ -79,13 +78,12 @@ impl Ended {
         }
     }
 
-    /// The run and its counts.
+    /// The run and its counts; what it came to is for the caller to say.
     #[must_use]
     pub fn counted(report: &RunReport) -> Self {
-        let ended_well = report.status.is_complete() && report.status != RunStatus::Running;
         Self {
             run_id: Some(report.run_id.clone()),
-            outcome: if ended_well { Outcome::Succeeded } else { Outcome::Open },
+            outcome: Outcome::Open,
             error: report.error.clone(),
             read: report.tables.iter().map(|table| table.read).sum(),
             rejected: report.tables.iter().map(|table| table.rejected).sum(),

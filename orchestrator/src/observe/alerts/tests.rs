@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{condition::Outcome, *};
+use crate::{engine::run::SyncOutcome, failure::Failure};
 
 const NOW: UnixMicros = UnixMicros(1_795_000_000_000_000);
 
@@ -92,7 +93,7 @@ impl Scene {
 
     /// As after a restart: nothing is known but what is stored.
     fn alerter(&self) -> Alerter {
-        Alerter::new(Arc::clone(&self.store), self.secrets.clone(), self.metrics.clone()).unwrap()
+        Alerter::new(Arc::clone(&self.store), self.secrets.clone(), self.metrics.clone())
     }
 
     async fn end_with(&self, ended: &Ended, patience: Patience) {
@@ -243,4 +244,20 @@ async fn a_sync_whose_alerts_are_taken_out_of_the_configuration_is_forgotten() {
     scene.source.spec.alerts = None;
     assert_eq!(scene.ended(&succeeded(1, 0)).await, [""; 0]);
     assert_eq!(scene.store.list_alerts(None).await.unwrap(), []);
+}
+
+#[test]
+fn a_sync_that_was_stopped_or_that_another_process_runs_has_not_failed() {
+    let of = |failure: Failure, tried_again| {
+        let outcome = SyncOutcome {
+            report: None,
+            failure: Some(failure),
+        };
+        Ended::of(&outcome, tried_again).outcome
+    };
+    let error = |code: &str| Failure::Error(Error::config(code, "no"));
+    assert_eq!(of(error("sync_held"), false), Outcome::Open);
+    assert_eq!(of(Failure::Cancelled, false), Outcome::Open);
+    assert_eq!(of(error("source_down"), true), Outcome::Open);
+    assert_eq!(of(error("source_down"), false), Outcome::Failed);
 }

@@ -1,8 +1,11 @@
 //! The request that carries an alert.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use longshore_core::{Error, Result};
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 
@@ -27,15 +30,17 @@ impl Patience {
 }
 
 /// Sends alerts. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sender {
-    http: Client,
+    /// Made for the first alert: a machine without certificates can do without a client as long as nothing is told.
+    http: Arc<OnceLock<Client>>,
 }
 
 /// Why an alert did not arrive; without the address, which is a secret.
 #[derive(Debug)]
 pub(super) enum NotDelivered {
     Address,
+    Client(reqwest::Error),
     Answer(StatusCode),
     NoAnswer(reqwest::Error),
 }
@@ -44,25 +49,33 @@ impl fmt::Display for NotDelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("the address can not be used"),
+            Self::Client(error) => {
+                f.write_str("the HTTPS client can not be set up; this machine may have no root certificates")?;
+                with_causes(f, error)
+            }
             Self::Answer(status) => write!(f, "the answer was {status}"),
             Self::NoAnswer(error) => {
-                write!(f, "no answer came: {error}")?;
-                let mut cause = std::error::Error::source(error);
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
+                f.write_str("no answer came")?;
+                with_causes(f, error)
             }
         }
     }
+}
+
+fn with_causes(f: &mut fmt::Formatter<'_>, error: &reqwest::Error) -> fmt::Result {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        write!(f, ": {error}")?;
+        cause = error.source();
+    }
+    Ok(())
 }
 
 impl NotDelivered {
     /// Whether trying again soon can help.
     fn can_pass(&self) -> bool {
         match self {
-            Self::Address => false,
+            Self::Address | Self::Client(_) => false,
             Self::Answer(status) => {
                 status.is_server_error()
                     || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status)
@@ -73,7 +86,10 @@ impl NotDelivered {
 }
 
 impl Sender {
-    pub(super) fn new() -> Result<Self> {
+    fn client(&self) -> Result<&Client, NotDelivered> {
+        if let Some(client) = self.http.get() {
+            return Ok(client);
+        }
         // Another part of the process may have installed it: one is as good as the other.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -81,22 +97,13 @@ impl Sender {
             .timeout(REQUEST)
             // What is told goes to the configured address and nowhere else.
             .redirect(redirect::Policy::none())
-            .build();
-        let http = client.map_err(|error| {
-            Error::config("client_failed", "The HTTPS client for alerts can not be set up")
-                .with_remedy("Install this machine's root certificates (Debian: the package ca-certificates).")
-                .with_cause(&error)
-        })?;
-        Ok(Self { http })
+            .build()
+            .map_err(NotDelivered::Client)?;
+        Ok(self.http.get_or_init(|| client))
     }
 
     /// Posts a message, several times where that can help.
-    pub(super) async fn send(
-        &self,
-        address: &str,
-        message: &Value,
-        patience: Patience,
-    ) -> std::result::Result<(), NotDelivered> {
+    pub(super) async fn send(&self, address: &str, message: &Value, patience: Patience) -> Result<(), NotDelivered> {
         let address: Url = address.parse().map_err(|_| NotDelivered::Address)?;
         let mut pause = FIRST_PAUSE;
         for _ in 1..patience.tries {
@@ -110,9 +117,9 @@ impl Sender {
         self.send_once(&address, message).await
     }
 
-    async fn send_once(&self, address: &Url, message: &Value) -> std::result::Result<(), NotDelivered> {
+    async fn send_once(&self, address: &Url, message: &Value) -> Result<(), NotDelivered> {
         let request = self
-            .http
+            .client()?
             .post(address.clone())
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .body(message.to_string());

@@ -134,7 +134,7 @@ mod list {
         "Partitions whose streams were opened again, and runs that were attempted again, within one sync");
     /// See its help.
     pub const SCHEDULE_LATENESS: Metric = metric(Histogram, "longshore_schedule_lateness_seconds", "seconds", PER_SYNC,
-        "Time from the due time of a schedule to the start of the sync, jitter included");
+        "Time from the due time of a schedule to the start of the sync, jitter and earlier tries included");
     /// See its help.
     pub const LOG_LINES_LOST: Metric = metric(Counter, "longshore_log_lines_lost_total", "lines", PER_SYNC,
         "Lines of runs' logs that the state store did not take in time");

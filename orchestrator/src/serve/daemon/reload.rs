@@ -106,7 +106,6 @@ impl Daemon {
         self.scheduler.reload(plan(&configuration), stored, concurrent_runs);
         let syncs = configuration.sources.len();
         self.configuration = Arc::new(configuration);
-        self.alerting.reconfigured(Arc::clone(&self.configuration));
         self.refuse_forgotten_replays();
         self.learn_all().await?;
         tracing::info!(syncs, "the configuration was loaded anew");

@@ -42,6 +42,12 @@ async fn mass_update_keeps_its_rate_without_a_refusal() {
     assert_eq!(written.counts.delivered, 40_000);
     let counts = project(&running).counts();
     assert_eq!((counts.too_many_requests, counts.profiles), (0, 40_000));
+    // One stream, whose requests wait one after the other behind the bucket, or several at once.
+    assert!(
+        written.rate_limit_wait >= Duration::from_secs(2),
+        "{:?}",
+        written.rate_limit_wait
+    );
     // (40,000 - 9,500) / 10,000 = 3.05 seconds at least. How much of the rate is used is measured by `cargo xtask pace`.
     assert!(elapsed >= Duration::from_secs(3), "{elapsed:?}");
     running.stop().await;

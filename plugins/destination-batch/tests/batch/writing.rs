@@ -1,6 +1,6 @@
 //! What arrives.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use longshore_batch_sandbox::{AttributeValue, Endpoint};
 use longshore_sdk::{
@@ -47,6 +47,10 @@ async fn profiles_arrive_with_their_types() {
     );
     let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
     assert_eq!((written.counts, written.rejects), (delivered(2), vec![]));
+    assert!(
+        written.rate_limit_wait < Duration::from_millis(500),
+        "there is no rate to wait for"
+    );
     let project = project(&running);
     let a = project.profile("a").unwrap();
     assert_eq!(

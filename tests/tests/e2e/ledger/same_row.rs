@@ -88,7 +88,9 @@ async fn a_row_whose_version_nobody_knows_is_sent_by_a_person_alone() -> Result<
     ledger.insert(2, "ref, alias, name", "NULL, 'e', 'old'").await?;
     ledger.sync().await?;
     under("alias", "never")?;
-    ledger.update("name = 'new'", "true").await?;
+    // Other rows of the same profiles: nothing but the id says so.
+    ledger.insert(3, "ref, alias, name", "NULL, 'a', 'new'").await?;
+    ledger.insert(4, "ref, alias, name", "NULL, 'e', 'new'").await?;
     ledger.sync().await?;
     under("alias", "next_run")?;
     let report = ledger.sync().await?;
@@ -173,5 +175,107 @@ async fn each_line_of_a_row_may_mend_what_is_wrong_with_its_own_column() -> Resu
     assert_eq!(retried(&replayed), (1, 1, 0), "{replayed}");
     assert_eq!(ledger.statuses().await?, ["redelivered", "redelivered"]);
     assert_eq!(ledger.name_of("ada").await?.as_deref(), Some("Ada"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_is_delivered_by_a_range_supersedes_its_own_rejects_and_no_others() -> Result<()> {
+    for events in [false, true] {
+        let ledger = match events {
+            true => Ledger::of_events().await?,
+            false => Ledger::of_profiles().await?,
+        };
+        ledger.insert(1, "ref, name", "'ada', 'old'").await?;
+        ledger.refuse_once().await?;
+        ledger.sync().await?;
+        ledger.sandbox.clear_faults().await?;
+        // Mended in the database without moving the cursor: a range is what brings it.
+        if !events {
+            ledger.database.execute("UPDATE people SET name = 'new'").await?;
+        }
+        let again = ["sync", "longshore.yml", "--from", "2000-01-01T00:00:00Z"];
+        ledger.longshore.json(again).await?;
+        assert_eq!(ledger.statuses().await?, ["superseded"], "events: {events}");
+        assert_eq!(ledger.sync().await?["retries"], json!([]));
+        match events {
+            true => assert_eq!(ledger.sandbox.events().await?.len(), 1),
+            false => assert_eq!(ledger.name_of("ada").await?.as_deref(), Some("new")),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_is_delivered_under_the_old_column_is_not_sent_again_under_the_new_one() -> Result<()> {
+    let ledger = Ledger::of_profiles().await?;
+    ledger.insert(1, "ref, alias, name", "NULL, 'u1', 'old'").await?;
+    ledger.sync().await?;
+    ledger.update("ref = 'u1', name = 'new'", "true").await?;
+    ledger.sync().await?;
+    assert_eq!(
+        ledger.statuses().await?,
+        ["superseded"],
+        "its key says that it is the same row"
+    );
+    let options = [
+        "custom_id: alias",
+        "mapping: { id: { ignore: true }, ref: { ignore: true } }",
+    ];
+    ledger.configure(&[], &options)?;
+    assert_eq!(ledger.sync().await?["retries"], json!([]));
+    assert_eq!(ledger.name_of("u1").await?.as_deref(), Some("new"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mended_row_stays_mended_when_another_of_its_columns_is_refused_again() -> Result<()> {
+    let ledger = Ledger::of_profiles().await?;
+    ledger
+        .insert(1, "ref, name, url__home", "'ada', repeat('x', 5000), 'no url'")
+        .await?;
+    assert_eq!(number(&ledger.sync().await?, "rejects"), 2);
+    let exported = ledger.run(&["rejects", "export"]).await?.succeeded()?;
+    let line = exported.stdout.lines().next().expect("two were exported");
+    let mut line: Value = serde_json::from_str(line).unwrap();
+    line["row"]["name"] = json!("Ada");
+    ledger.longshore.write("mended.ndjson", &line.to_string())?;
+    let replay = ["rejects", "replay", "--file", "mended.ndjson"];
+    assert_eq!(ledger.run(&replay).await?.code(), Some(5), "the address is as it was");
+    assert_eq!(ledger.name_of("ada").await?.as_deref(), Some("Ada"));
+    let kept = ledger
+        .run(&["rejects", "export", "--status", "pending"])
+        .await?
+        .succeeded()?;
+    let kept: Vec<Value> = kept
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((kept.len(), &kept[0]["row"]["name"]), (1, &json!("Ada")), "{kept:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_newer_of_two_rows_of_a_profile_wins_whatever_the_order_of_replays() -> Result<()> {
+    let ledger = Ledger::of_profiles().await?;
+    ledger
+        .insert(1, "ref, alias, name, url__home", "NULL, 'ada', 'old', 'no url'")
+        .await?;
+    ledger.insert(2, "ref, alias, name", "NULL, 'ada', 'new'").await?;
+    ledger.sync().await?;
+    let options = [
+        "custom_id: alias",
+        "mapping: { id: { ignore: true }, ref: { ignore: true } }",
+    ];
+    ledger.configure(&[], &options)?;
+    let newer = ledger.rejects().await?[1]["id"].to_string();
+    ledger.longshore.json(["rejects", "replay", "--id", &newer]).await?;
+    let report = ledger.sync().await?;
+    assert_eq!(
+        report["retries"],
+        json!([]),
+        "the older one waits for a person: {report}"
+    );
+    assert_eq!(ledger.name_of("ada").await?.as_deref(), Some("new"));
     Ok(())
 }

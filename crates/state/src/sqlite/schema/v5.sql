@@ -27,6 +27,8 @@ CREATE TABLE rejects_made_anew (
     version_known   INTEGER NOT NULL DEFAULT 1 CHECK (version_known IN (0, 1)),
     -- Tells the row from all others of its table; empty: nothing does.
     fingerprint     BLOB NOT NULL,
+    -- The reject whose row left this column out when it was sent again: it is as old as that. NULL: none.
+    origin          INTEGER,
     -- NULL: not kept, or not needed any more.
     row_data        BLOB,
     row_table       INTEGER REFERENCES reject_tables (id),

@@ -230,6 +230,12 @@ pub(crate) async fn runs_are_listed_newest_first(backend: Backend) {
     };
     assert_eq!(list(RunFilter::default(), 10).await, [NEXT_RUN, RUN]);
     assert_eq!(list(RunFilter::default(), 1).await, [NEXT_RUN]);
+    let page_before = |run: &str| RunFilter {
+        before: Some(run.to_owned()),
+        ..RunFilter::default()
+    };
+    assert_eq!(list(page_before(NEXT_RUN), 10).await, [RUN]);
+    assert_eq!(list(page_before(RUN), 10).await, [""; 0]);
     let failed = RunFilter {
         sync: Some(SYNC.to_owned()),
         status: Some(RunStatus::Failed),

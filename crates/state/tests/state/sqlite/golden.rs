@@ -254,11 +254,6 @@ async fn a_file_of_version_4_is_read_and_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_file_of_version_5_is_read_and_gone_on_with() {
-    assert_its_retry(include_str!("../../golden/state-v5.sql")).await;
-}
-
-#[tokio::test]
 async fn a_file_of_version_7_is_read_and_gone_on_with() {
     let dump = include_str!("../../golden/state-v7.sql");
     assert_its_retry(dump).await;

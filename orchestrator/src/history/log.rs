@@ -1,17 +1,16 @@
-//! What was logged while a run went on, as commands print it.
+//! What was logged while a run went on, as it is shown.
 
 use longshore_core::Error;
 use longshore_state::{StateStore, StoredLogLine, run_log::MAX_LOG_LINES};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{
-    cli::output::{grouped, printable},
-    moment::shown_to_the_millisecond,
-};
+use crate::{figures::grouped, moment::shown_to_the_millisecond, printable::printable};
 
 /// A run's log.
-#[derive(Serialize)]
-pub(super) struct ShownLog {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunLog")]
+pub(crate) struct ShownLog {
     lines: Vec<ShownLine>,
     /// Lines between beginning and end that are not kept.
     left_out: u64,
@@ -19,7 +18,9 @@ pub(super) struct ShownLog {
     lost: u64,
 }
 
-#[derive(Serialize)]
+/// One line.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LogLine")]
 struct ShownLine {
     at: String,
     level: &'static str,
@@ -37,7 +38,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl ShownLog {
-    pub(super) async fn of(store: &dyn StateStore, run_id: &str) -> Result<Self, Error> {
+    pub(crate) async fn of(store: &dyn StateStore, run_id: &str) -> Result<Self, Error> {
         // A log is bounded: all of it is read at once.
         let log = store
             .read_log(run_id, 0, u32::try_from(MAX_LOG_LINES).unwrap_or(u32::MAX))
@@ -49,7 +50,7 @@ impl ShownLog {
         })
     }
 
-    pub(super) fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let mut text = String::from("log\n");
         for line in &self.lines {
             if line.left_out_before > 0 {

@@ -14,11 +14,11 @@ use super::row::rejected_row;
 
 /// What a file asks for. Nothing is sent before every line of it is understood.
 #[derive(Default)]
-pub(super) struct MendedFile {
+pub(crate) struct MendedFile {
     /// The rejects that it names, by sync.
-    pub(super) ids: BTreeMap<String, Vec<i64>>,
+    pub(crate) ids: BTreeMap<String, Vec<i64>>,
     /// Rows that are not as they are stored, by reject.
-    pub(super) rows: BTreeMap<i64, bytes::Bytes>,
+    pub(crate) rows: BTreeMap<i64, bytes::Bytes>,
 }
 
 /// A row that lines of the file are about. Each of its rejects has a line, and what any of them mends is mended.
@@ -55,17 +55,25 @@ impl Line {
 ///
 /// # Errors
 /// `mended_file`, with the line, the field, and how to mend it; those of the store.
-pub(super) async fn read(path: &Path, store: &dyn StateStore) -> Result<MendedFile, Error> {
+pub(crate) async fn read(path: &Path, store: &dyn StateStore) -> Result<MendedFile, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::config("mended_file", format!("{} can not be read", path.display()))
             .with_cause(&error)
             .with_remedy("Name a file that `longshore rejects export` has written, in UTF-8.")
     })?;
+    read_text(&text, path, store).await
+}
+
+/// Reads the text of a file, which errors call `path`.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) async fn read_text(text: &str, path: &Path, store: &dyn StateStore) -> Result<MendedFile, Error> {
     let mut file = MendedFile::default();
     let mut rows = HashMap::new();
     let mut seen = BTreeSet::new();
     // Some editors put a mark of the encoding in front.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;

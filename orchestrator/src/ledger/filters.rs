@@ -1,47 +1,48 @@
-//! Which rejects a command means.
+//! Which rejects a person means.
 
 use clap::Args;
 use longshore_core::Error;
 use longshore_state::{RejectFilter, RejectStatus, StateStore};
 
-use crate::cli::runs::{require_sync, run_called};
+use crate::history::{require_sync, run_called};
 
+/// What a reject must have to be meant; what is not given does not restrict.
 #[derive(Args, Clone, Default)]
-pub(super) struct Filters {
+pub(crate) struct Filters {
     /// Of this sync only.
     #[arg(long)]
-    pub(super) sync: Option<String>,
+    pub(crate) sync: Option<String>,
     /// Of this table only.
     #[arg(long)]
-    table: Option<String>,
+    pub(crate) table: Option<String>,
     /// Refused by this destination only.
     #[arg(long)]
-    destination: Option<String>,
+    pub(crate) destination: Option<String>,
     /// Recorded by this run only: its id, or `last`.
     #[arg(long)]
-    run: Option<String>,
+    pub(crate) run: Option<String>,
     /// Under this rule only.
     #[arg(long)]
-    rule: Option<String>,
+    pub(crate) rule: Option<String>,
     /// About this column only.
     #[arg(long)]
-    column: Option<String>,
+    pub(crate) column: Option<String>,
     /// Only those that stand there: pending, redelivered, superseded, filtered or discarded.
     #[arg(long)]
-    status: Option<RejectStatus>,
+    pub(crate) status: Option<RejectStatus>,
 }
 
 impl Filters {
-    /// As the store takes them.
+    /// As the store takes them. A sync that is `configured` need not have been run.
     ///
     /// # Errors
     /// `sync_unknown`, `run_unknown`: an empty answer would look like one.
-    pub(super) async fn resolve(&self, store: &dyn StateStore) -> Result<RejectFilter, Error> {
+    pub(crate) async fn resolve(&self, store: &dyn StateStore, configured: &[String]) -> Result<RejectFilter, Error> {
         let run_id = match &self.run {
             Some(run) => Some(run_called(store, run).await?.run.run_id),
             None => None,
         };
-        if let Some(sync) = &self.sync {
+        if let Some(sync) = self.sync.as_ref().filter(|&sync| !configured.contains(sync)) {
             require_sync(store, sync).await?;
         }
         Ok(RejectFilter {
@@ -57,7 +58,7 @@ impl Filters {
     }
 
     /// Whether anything is restricted.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let restricted = [
             &self.sync,
             &self.table,
@@ -70,7 +71,7 @@ impl Filters {
     }
 
     /// Whether they mean rejects that something has come of already.
-    pub(super) fn means_resolved(&self) -> bool {
+    pub(crate) fn means_resolved(&self) -> bool {
         self.status.is_some_and(|status| status != RejectStatus::Pending)
     }
 }

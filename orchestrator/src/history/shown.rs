@@ -1,42 +1,46 @@
-//! Runs as commands print them.
+//! Runs as they are shown: by commands, as JSON and in words, and by the API.
 
 use longshore_core::{Domain, Error, cursor::CursorValue};
 use longshore_state::{
     Attempt, AttemptOutcome, PluginVersion, Run, RunDetails, RunKind, RunStatus, TableProgress, Trigger,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::log::ShownLog;
+use super::{log::ShownLog, words_for};
 use crate::{
-    cli::{
-        output::{Columns, grouped},
-        sync::words_for,
-    },
+    documents::ErrorDocument,
     engine::report::{RetryReport, TableReport},
+    figures::grouped,
     moment::shown,
 };
 
-#[derive(Serialize)]
-pub(super) struct ShownRun {
-    run_id: String,
-    kind: RunKind,
-    sync: String,
-    status: RunStatus,
-    attempt: u32,
-    started_at: String,
-    ended_at: Option<String>,
-    uncertain: u64,
-    rejects: u64,
+/// A run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+pub(crate) struct ShownRun {
+    pub(crate) run_id: String,
+    pub(crate) kind: RunKind,
+    pub(crate) sync: String,
+    pub(crate) status: RunStatus,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: String,
+    pub(crate) ended_at: Option<String>,
+    pub(crate) uncertain: u64,
+    pub(crate) rejects: u64,
     dropped_rejects: u64,
     dropped_rows: u64,
-    error: Option<Error>,
+    #[schemars(with = "Option<ErrorDocument>")]
+    pub(crate) error: Option<Error>,
     /// The range that it reads again; absent: what is new.
     #[serde(skip_serializing_if = "Option::is_none")]
     again: Option<serde_json::Value>,
 }
 
-#[derive(Serialize)]
-pub(super) struct ShownDetails {
+/// All that is known about a run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunDetails")]
+pub(crate) struct ShownDetails {
     #[serde(flatten)]
     run: ShownRun,
     holder: ShownHolder,
@@ -53,19 +57,24 @@ pub(super) struct ShownDetails {
     log: Option<ShownLog>,
 }
 
-#[derive(Serialize)]
-struct ShownHolder {
+/// The process that runs it, or ran its last attempt.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunHolder")]
+pub(crate) struct ShownHolder {
     host: String,
     pid: u32,
 }
 
-#[derive(Serialize)]
-struct ShownAttempt {
+/// One try of a run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunAttempt")]
+pub(crate) struct ShownAttempt {
     number: u32,
     started_at: String,
     ended_at: Option<String>,
     outcome: AttemptOutcome,
     uncertain: u64,
+    #[schemars(with = "Option<ErrorDocument>")]
     error: Option<Error>,
     /// Absent where nobody has said.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,17 +86,20 @@ struct ShownAttempt {
 }
 
 /// Why an attempt began.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum ShownTrigger {
+#[schemars(rename = "Trigger")]
+pub(crate) enum ShownTrigger {
     Command,
     Schedule { due: String },
     Request,
     Recovery,
 }
 
-#[derive(Serialize)]
-struct ShownTable {
+/// What became of the rows of one table.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunTable")]
+pub(crate) struct ShownTable {
     #[serde(flatten)]
     report: TableReport,
     cursor_before: Option<String>,
@@ -95,8 +107,10 @@ struct ShownTable {
     partitions: Vec<ShownPartition>,
 }
 
-#[derive(Serialize)]
-struct ShownPartition {
+/// A part of a table.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunPartition")]
+pub(crate) struct ShownPartition {
     partition: String,
     complete: bool,
     forwarded: u64,
@@ -105,39 +119,8 @@ struct ShownPartition {
     commits: u64,
 }
 
-pub(super) fn list_in_words(runs: &[ShownRun]) -> String {
-    let mut columns = Columns::new(&[
-        "RUN",
-        "SYNC",
-        "STATUS",
-        "ATTEMPT",
-        "STARTED",
-        "ENDED",
-        "REJECTS",
-        "UNCERTAIN",
-        "ERROR",
-    ]);
-    for run in runs {
-        columns.row(vec![
-            run.run_id.clone(),
-            run.sync.clone(),
-            match run.kind {
-                RunKind::Sync => run.status.to_string(),
-                RunKind::Replay => format!("{} (replay)", run.status),
-            },
-            run.attempt.to_string(),
-            run.started_at.clone(),
-            run.ended_at.clone().unwrap_or_else(|| "-".to_owned()),
-            grouped(run.rejects),
-            grouped(run.uncertain),
-            run.error.as_ref().map_or_else(String::new, |error| error.code.clone()),
-        ]);
-    }
-    columns.render("no runs")
-}
-
 impl ShownDetails {
-    pub(super) fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let run = &self.run;
         let what = match run.kind {
             RunKind::Sync => "run",
@@ -316,7 +299,7 @@ impl From<Run> for ShownRun {
 }
 
 impl ShownDetails {
-    pub(super) fn of(details: RunDetails, log: Option<ShownLog>) -> Self {
+    pub(crate) fn of(details: RunDetails, log: Option<ShownLog>) -> Self {
         let duration = details.duration();
         let holder = ShownHolder {
             host: details.run.holder.host.clone(),

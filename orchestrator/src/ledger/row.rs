@@ -10,7 +10,7 @@ use prost::Message as _;
 ///
 /// # Errors
 /// `row_unreadable`.
-pub(super) async fn rejected_row(store: &dyn StateStore, kept: &KeptReject) -> Result<Option<StoredRow>, Error> {
+pub(crate) async fn rejected_row(store: &dyn StateStore, kept: &KeptReject) -> Result<Option<StoredRow>, Error> {
     let Some(number) = kept.reject.row_table.filter(|_| kept.reject.row_kept) else {
         return Ok(None);
     };

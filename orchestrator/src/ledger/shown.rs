@@ -1,73 +1,74 @@
-//! A reject as it is printed.
+//! A reject as it is shown: by commands, as JSON and in words, and by the API.
 
 use longshore_row_json::StoredRow;
 use longshore_state::{Reject, RejectStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{cli::output::Columns, moment::shown};
+use crate::{moment::shown, printable::printable};
 
-#[derive(Serialize)]
-pub(super) struct ShownReject {
-    id: i64,
+/// A row or a column that a destination refused.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ShownReject {
+    /// Its number; grows with time.
+    pub(crate) id: i64,
     sync: String,
+    /// The run that recorded it.
     run_id: String,
-    table: String,
+    pub(crate) table: String,
     partition: String,
     destination: String,
+    /// What a person finds the row by.
     key: String,
+    /// The primary key, where it is another than `key`.
     primary_key: String,
-    rule: String,
+    /// Stable name of the rule that it breaks.
+    pub(crate) rule: String,
+    /// The column at fault; empty: the whole row.
     column: String,
-    reason: String,
+    /// What is wrong, without the value.
+    pub(crate) reason: String,
+    /// The row was not delivered; otherwise only the column was left out.
     whole_row: bool,
-    at: String,
+    /// When it was recorded.
+    pub(crate) at: String,
     status: RejectStatus,
+    /// How often it was sent again.
     attempts: u32,
+    /// When it was sent again last.
     tried_at: Option<String>,
+    /// It was sent again, and nobody knows whether it arrived.
     uncertain: bool,
+    /// The run that dealt with it.
     resolved_run: Option<String>,
     resolved_at: Option<String>,
+    /// Its row is kept, so that it can be shown and sent again.
     row_kept: bool,
     /// Absent in lists; null where it is not kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<Option<Map<String, Value>>>,
 }
 
-pub(super) fn list_in_words(rejects: &[ShownReject]) -> String {
-    let mut columns = Columns::new(&["ID", "AT", "TABLE", "KEY", "COLUMN", "RULE", "STATUS", "REASON"]);
-    for reject in rejects {
-        columns.row(vec![
-            reject.id.to_string(),
-            reject.at.clone(),
-            reject.table.clone(),
-            reject.key_in_words(),
-            reject.column_in_words(),
-            reject.rule.clone(),
-            reject.status_in_words(),
-            reject.reason.clone(),
-        ]);
-    }
-    columns.render("no rejects")
-}
-
 impl ShownReject {
     /// With its row, where that is kept.
-    pub(super) fn with_row(reject: Reject, row: Option<&StoredRow>) -> Self {
+    pub(crate) fn with_row(reject: Reject, row: Option<&StoredRow>) -> Self {
         Self {
             row: Some(row.map(StoredRow::to_json)),
             ..Self::from(reject)
         }
     }
 
-    fn key_in_words(&self) -> String {
+    /// The key, and the primary key where that is another.
+    pub(crate) fn key_in_words(&self) -> String {
         match self.primary_key.as_str() {
             "" => self.key.clone(),
             primary_key => format!("{} ({primary_key})", self.key),
         }
     }
 
-    fn column_in_words(&self) -> String {
+    /// The column at fault.
+    pub(crate) fn column_in_words(&self) -> String {
         match (self.whole_row, self.column.as_str()) {
             (true, "") => "(row)".to_owned(),
             (true, column) => format!("{column} (row)"),
@@ -75,7 +76,8 @@ impl ShownReject {
         }
     }
 
-    fn status_in_words(&self) -> String {
+    /// Where it stands.
+    pub(crate) fn status_in_words(&self) -> String {
         let uncertain = self.uncertain && self.status == RejectStatus::Pending;
         match uncertain {
             true => format!("{}, uncertain", self.status),
@@ -84,14 +86,14 @@ impl ShownReject {
     }
 
     /// `row`: its columns with their values.
-    pub(super) fn in_words(&self, row: Option<&[(String, String)]>) -> String {
+    pub(crate) fn in_words(&self, row: Option<&[(String, String)]>) -> String {
         let fate = if self.whole_row {
             "the row was not delivered"
         } else {
             "the rest of the row was delivered"
         };
         let mut text = format!("reject {}: {} ({fate})\n", self.id, self.rule);
-        let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {value}\n"));
+        let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:<12} {}\n", printable(value)));
         line("reason", &self.reason);
         line("rule", &self.rule);
         line("key", &self.key_in_words());
@@ -116,7 +118,7 @@ impl ShownReject {
                 line("row", "");
                 let width = columns.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
                 for (name, value) in columns {
-                    text.push_str(&format!("    {name:<width$}  {value}\n"));
+                    text.push_str(&format!("    {name:<width$}  {}\n", printable(value)));
                 }
             }
             None if self.status == RejectStatus::Pending => line("row", "not kept, so that it can not be sent again"),

@@ -1,0 +1,127 @@
+//! The ledger of rejects over HTTP.
+
+use longshore_tests::Result;
+use serde_json::{Value, json};
+
+use crate::served::{Quay, Served};
+
+const OPERATOR: &str = "an-operators-token-0123456789abcdef";
+const READER: &str = "a-readers-token-0123456789abcdef";
+
+async fn with_rejects(quay: &Quay) -> Result<Served> {
+    for name in ["eve", "mallory", "trudy"] {
+        quay.add_reject(name).await?;
+    }
+    let served = quay.serve(&[]).await?;
+    served.run("people").await?;
+    Ok(served)
+}
+
+#[tokio::test]
+async fn rejects_are_filtered_counted_and_read_page_after_page() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = with_rejects(&quay).await?;
+    let page = served.get("/rejects?sync=people&status=pending&limit=2").await?.good();
+    assert_eq!(keys(&page), ["trudy", "mallory"], "newest first");
+    let next = page["next"].as_i64().unwrap();
+    let last = served
+        .get(&format!("/rejects?sync=people&limit=2&before={next}"))
+        .await?
+        .good();
+    assert_eq!((keys(&last), &last["next"]), (vec!["eve".to_owned()], &json!(null)));
+    assert_eq!(keys(&served.get("/rejects?column=name").await?.good()), [""; 0]);
+    assert_eq!(
+        keys(&served.get("/rejects?sync=numbers").await?.good()),
+        [""; 0],
+        "a sync that never ran is no mistake"
+    );
+    let counts = served.get("/rejects/counts?status=pending").await?.good();
+    assert_eq!(
+        (&counts["counts"][0]["rejects"], &counts["counts"][0]["column"]),
+        (&json!(3), &json!("url__home"))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn values_of_rows_are_for_operators_alone() -> Result<()> {
+    let mut quay = Quay::open().await?;
+    quay.longshore.set_variable("LONGSHORE_OPERATOR_TOKEN", OPERATOR);
+    quay.longshore.set_variable("LONGSHORE_READ_ONLY_TOKEN", READER);
+    quay.add_reject("eve").await?;
+    let operator = quay.serve(&[]).await?.with_token(OPERATOR);
+    operator.run("people").await?;
+    let shown = operator.get("/rejects/1").await?.good();
+    assert_eq!(shown["row"]["url__home"], "no address");
+    let reader = operator.with_token(READER);
+    let shown = reader.get("/rejects/1").await?;
+    assert!(
+        shown.good().get("row").is_none() && !shown.text.contains("no address"),
+        "{}",
+        shown.text
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reject_that_is_mended_and_sent_again_is_delivered() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = with_rejects(&quay).await?;
+    let exported = served.get("/rejects/export?status=pending").await?;
+    assert_eq!(exported.headers["content-type"], "application/x-ndjson");
+    let mut lines: Vec<Value> = exported
+        .text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 3);
+    lines.truncate(1);
+    lines[0]["row"]["url__home"] = json!("https://example.com/eve");
+    let mended = served
+        .post("/rejects/replay", json!({ "mended": lines[0].to_string() }))
+        .await?
+        .good();
+    assert_eq!(
+        (
+            &mended["replays"][0]["retries"][0]["redelivered"],
+            &mended["replays"][0]["status"]
+        ),
+        (&json!(1), &json!("completed"))
+    );
+    let profiles = quay.sandbox.profiles().await?;
+    let eve = profiles.iter().find(|profile| profile.custom_id == "eve").unwrap();
+    assert_eq!(eve.attributes["url(home)"], json!("https://example.com/eve"));
+    assert_eq!(served.get("/rejects/1").await?.good()["status"], "redelivered");
+    let wrong = served.post("/rejects/replay", json!({ "mended": "no line" })).await?;
+    assert_eq!(wrong.refused(), (422, "mended_file".to_owned()));
+    let again = served.post("/rejects/replay", json!({ "ids": [1] })).await?;
+    assert_eq!(again.refused(), (409, "reject_not_pending".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_that_is_refused_again_says_so_in_its_report() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = with_rejects(&quay).await?;
+    let replayed = served
+        .post("/rejects/replay", json!({ "sync": "people", "status": "pending" }))
+        .await?
+        .good();
+    let report = &replayed["replays"][0];
+    assert_eq!(
+        (&report["retries"][0]["retried"], &report["error"]["code"]),
+        (&json!(3), &json!("rejected_again")),
+        "{report}"
+    );
+    let nothing = served.post("/rejects/replay", json!({ "table": "nobody" })).await?;
+    assert_eq!(nothing.refused(), (409, "nothing_to_replay".to_owned()));
+    Ok(())
+}
+
+fn keys(page: &Value) -> Vec<String> {
+    let rejects = page["rejects"].as_array().unwrap();
+    rejects
+        .iter()
+        .map(|reject| reject["key"].as_str().unwrap().to_owned())
+        .collect()
+}
