@@ -70,5 +70,5 @@ fn in_words(turns: &[ShownTurn]) -> String {
             turn.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
         ]);
     }
-    columns.render("no turn yet")
+    columns.render("no daemon has decided anything with this state yet")
 }
