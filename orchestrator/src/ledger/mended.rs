@@ -73,7 +73,7 @@ pub(crate) async fn read_text(text: &str, path: &Path, store: &dyn StateStore) -
     let mut rows = HashMap::new();
     let mut seen = BTreeSet::new();
     // Some editors put a mark of the encoding in front.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
