@@ -57,7 +57,7 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// What must not leave.
     pub secrets: Secrets,
-    /// Served beside the API, without tokens: metrics, health.
+    /// Served beside the API: metrics, for who may look, and health, for anybody.
     pub beside: Router,
     /// Cancelled when the daemon ends.
     pub end: CancellationToken,
@@ -121,10 +121,14 @@ fn app(daemon: DaemonHandle, options: Options) -> Router {
         })
         .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
         .fallback(any(|| async { Refusal::path_unknown() }));
+    let beside = options.beside.layer(middleware::from_fn_with_state(
+        Arc::clone(&service),
+        access::before_metrics,
+    ));
     Router::new()
         .nest(ROOT, api)
         .merge(page::routes())
-        .layer(middleware::from_fn_with_state(Arc::clone(&service), guard::check))
-        .with_state(service)
-        .merge(options.beside)
+        .with_state(Arc::clone(&service))
+        .merge(beside)
+        .layer(middleware::from_fn_with_state(service, guard::check))
 }

@@ -1,5 +1,6 @@
 //! Rejects as people ask for them: which they mean, how they are shown, and what of them is to be sent again. Commands and the API use the same.
 
+pub(crate) mod discards;
 pub(crate) mod export;
 pub(crate) mod filters;
 pub(crate) mod mended;

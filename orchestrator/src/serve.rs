@@ -43,7 +43,7 @@ use crate::{
     api,
     engine::hold::HeldSync,
     failure::Failure,
-    observe::{Observation, alerts::Alerter},
+    observe::{Observation, alerts::Alerter, metrics::Metrics},
     plugin_host::PluginHost,
 };
 use alerting::Alerting;
@@ -105,8 +105,9 @@ pub async fn run(
     around: Surroundings,
     http: Option<Http>,
 ) -> Result<(), Failure> {
+    let metrics = around.observation.metrics.clone();
     let started = start(configuration, options, around).await?;
-    let answering = http.map(|http| answer_http(http, started.handle));
+    let answering = http.map(|http| answer_http(http, started.handle, metrics));
     let ended = started.daemon.run().await;
     // Nobody is answered any more; until now, so that whoever watches sees the end.
     drop((started.control, started.answering));
@@ -118,8 +119,9 @@ pub async fn run(
 }
 
 /// Answers HTTP until that is cancelled. Runs go on also when it fails.
-fn answer_http(http: Http, handle: handle::DaemonHandle) -> (CancellationToken, JoinHandle<()>) {
+fn answer_http(mut http: Http, handle: handle::DaemonHandle, metrics: Metrics) -> (CancellationToken, JoinHandle<()>) {
     let end = http.options.end.clone();
+    http.options.beside = answering::machines(handle.clone(), metrics);
     let answering = tokio::spawn(async move {
         if let Err(error) = api::serve(http.listener, handle, http.options).await {
             tracing::error!(code = error.code, %error, causes = ?error.causes, "HTTP is not answered any more; runs go on");

@@ -2,14 +2,19 @@
 
 use std::{fmt, fs, net::IpAddr, path::Path, str::FromStr};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
 use longshore_config::Secrets;
 use longshore_core::{Error, Result};
 use ring::{hmac, rand::SystemRandom};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::answer::Refusal;
+use super::{Shared, answer::Refusal};
 
 /// The variable with a token for operators.
 pub const OPERATOR_VARIABLE: &str = "LONGSHORE_OPERATOR_TOKEN";
@@ -196,6 +201,16 @@ impl Access {
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Metrics name syncs and tables, and are for who may look; health says nothing and is for anybody, because whoever asks for it has no tokens.
+pub(super) async fn before_metrics(State(service): State<Shared>, request: Request, next: Next) -> Response {
+    if request.uri().path() == "/metrics"
+        && let Err(refusal) = service.access.role(request.headers())
+    {
+        return service.refuse(refusal);
+    }
+    next.run(request).await
 }
 
 /// An operator's matter was asked for by who may only look.

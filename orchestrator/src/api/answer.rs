@@ -72,7 +72,7 @@ fn status_of(error: &Error) -> StatusCode {
     match error.code.as_str() {
         code if code.ends_with("_unknown") && code != "cursor_type_unknown" => StatusCode::NOT_FOUND,
         "sync_held" | "sync_running" | "sync_idle" | "run_not_running" | "state_moved" | "reject_not_pending"
-        | "nothing_to_replay" => StatusCode::CONFLICT,
+        | "nothing_to_replay" | "nothing_to_discard" => StatusCode::CONFLICT,
         "daemon_draining" | "daemon_ended" | "daemon_hangs" | "state_busy" => StatusCode::SERVICE_UNAVAILABLE,
         _ => match error.domain {
             Domain::Config => StatusCode::UNPROCESSABLE_ENTITY,

@@ -31,6 +31,7 @@ pub(super) fn all() -> Vec<Endpoint> {
             .needs(Needs::Operating)
             .answered_by("application/x-ndjson", "A reject with its row on each line.", rejects::export),
         get("/rejects/{reject}", "show_reject", "One reject; with its row, where that is kept and an operator asks.").by(rejects::show),
+        post("/rejects/discard", "discard_rejects", "Give up pending rejects: they stay named in the ledger, and their rows are removed and never sent.").by(rejects::discard),
         post("/rejects/replay", "replay_rejects", "Send pending rejects again now, and answer when it is done.").by(rejects::replay),
         get("/state", "list_state", "The cursor of every table.").by(state::list),
         get("/state/{sync}", "show_state", "All that is stored about a sync: cursors, what the source keeps with them, who runs it, an interrupted run.").by(state::show),

@@ -10,7 +10,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use longshore_core::{Error, Result};
-use longshore_state::{Page, RejectCount, RejectFilter, RejectStatus};
+use longshore_state::{Page, RejectCount, RejectFilter, RejectStatus, UnixMicros};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     engine::report::RunReport,
     ledger::{
+        discards::{Chosen, discards},
         export::{PAGE, exported},
         filters::Filters,
         mended,
@@ -280,9 +281,74 @@ pub(super) async fn replay(call: Call<(), Nothing, ReplayWish>) -> Result<Replay
     Ok(Replayed { replays: replayed? })
 }
 
+/// Which rejects are to be given up.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DiscardWish {
+    /// Those with these numbers.
+    ids: Vec<i64>,
+    /// All pending rejects of all syncs.
+    all: bool,
+    /// That it is known what follows: their rows are removed and never sent.
+    confirmed: bool,
+    /// Of this sync.
+    sync: Option<String>,
+    /// Of this table.
+    table: Option<String>,
+    /// Refused by this destination.
+    destination: Option<String>,
+    /// Recorded by this run: its id, or `last`.
+    run: Option<String>,
+    /// Under this rule.
+    rule: Option<String>,
+    /// About this column.
+    column: Option<String>,
+    /// Pending, if anything.
+    status: Option<RejectStatus>,
+}
+
+/// How many were given up.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Discarded {
+    discarded: u64,
+}
+
+pub(super) async fn discard(call: Call<(), Nothing, DiscardWish>) -> Result<Discarded, Refusal> {
+    let wish = call.body;
+    let store = call.service.store.as_ref();
+    let chosen = Chosen {
+        filters: Filters {
+            sync: wish.sync,
+            table: wish.table,
+            destination: wish.destination,
+            run: wish.run,
+            rule: wish.rule,
+            column: wish.column,
+            status: wish.status,
+        },
+        ids: wish.ids,
+        all: wish.all,
+    };
+    let found = discards(&chosen, &configured(&call.service), store).await?;
+    if !wish.confirmed {
+        let rejects: usize = found.values().map(Vec::len).sum();
+        let message = format!("Discarding {rejects} rejects means that their rows are never sent");
+        let error = Error::config("not_confirmed", message).with_remedy("Send `\"confirmed\": true` to do it.");
+        return Err(error.into());
+    }
+    let mut discarded = 0;
+    for (sync, ids) in found {
+        discarded += store.discard_rejects(&sync, &ids, UnixMicros::now()).await?;
+    }
+    Ok(Discarded { discarded })
+}
+
 async fn resolved(service: &Service, filters: &Filters) -> Result<RejectFilter> {
-    let configured: Vec<String> = service.daemon.syncs().into_iter().map(|sync| sync.name).collect();
-    filters.resolve(service.store.as_ref(), &configured).await
+    filters.resolve(service.store.as_ref(), &configured(service)).await
+}
+
+fn configured(service: &Service) -> Vec<String> {
+    service.daemon.syncs().into_iter().map(|sync| sync.name).collect()
 }
 
 impl From<RejectCount> for ShownCount {

@@ -20,6 +20,7 @@ const STATES = {
   pending: ["warn", "M8 3v6M8 12v.5"],
   redelivered: ["good", "M3 8l3.5 3.5L13 5"],
   superseded: ["calm", "M3 11l5-5 5 5"],
+  discarded: ["calm", "M4 4l8 8M12 4l-8 8"],
   filtered: ["calm", "M3 4h10l-4 5v4h-2v-4z"],
 };
 

@@ -3,13 +3,13 @@
 import { get, path, post, withQuery } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { count, counted } from "../lib/format.js";
-import { notice } from "../lib/voice.js";
+import { ask, notice } from "../lib/voice.js";
 import { badge } from "./badge.js";
 import { table } from "./table.js";
 import { when } from "./time.js";
 
 const PAGE = 25;
-const STATUSES = ["pending", "redelivered", "superseded", "filtered"];
+const STATUSES = ["pending", "redelivered", "superseded", "filtered", "discarded"];
 
 /** The part of a page that shows rejects. `fixed`: what the page is about, such as `{ sync }` or `{ run }`. */
 export function rejectsPart(fixed, { status = "pending" } = {}) {
@@ -63,6 +63,18 @@ export function rejectsPart(fixed, { status = "pending" } = {}) {
       chosen.clear();
       notice(...outcome(replays));
     },
+    async discard() {
+      const many = counted(chosen.size, "reject");
+      const yes = await ask({
+        title: `Discard ${many}?`,
+        text: "They stay named in the ledger. Their rows are removed, and are never sent.",
+        yes: `Discard ${many}`,
+      });
+      if (!yes) return;
+      const { discarded } = await post("/rejects/discard", { ids: [...chosen], confirmed: true });
+      chosen.clear();
+      notice(`${counted(discarded, "reject")} discarded`);
+    },
   };
 
   return { load, changes, actions, render: (data, context) => render(data, { ...context, fixed, filter, chosen, opened }) };
@@ -96,6 +108,7 @@ function render({ rejects, next, kinds }, context) {
           { class: "buttons" },
           h("button", { type: "button", class: "primary", "data-action": "replay", "data-key": "chosen", disabled: chosen.size === 0 }, chosen.size === 0 ? "Replay chosen" : `Replay chosen (${count(chosen.size)})`),
           h("button", { type: "button", "data-action": "replay", "data-all": "yes", "data-key": "all" }, filtered ? "Replay all like this" : "Replay all"),
+          chosen.size === 0 ? null : h("button", { type: "button", class: "danger", "data-action": "discard", "data-key": "discard" }, "Discard chosen"),
         )
       : null,
     table({

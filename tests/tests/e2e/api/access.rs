@@ -139,3 +139,22 @@ async fn every_answer_keeps_browsers_from_doing_more_with_it_than_to_show_it() -
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn metrics_are_for_who_may_look_and_health_is_for_anybody() -> Result<()> {
+    let mut quay = Quay::open().await?;
+    quay.longshore.set_variable("LONGSHORE_READ_ONLY_TOKEN", READER);
+    let anybody = quay.serve(&[]).await?;
+    for path in ["//healthz", "//readyz"] {
+        assert_eq!(anybody.get(path).await?.status, 200, "{path}");
+    }
+    assert_eq!(
+        anybody.get("//metrics").await?.refused(),
+        (401, "token_missing".to_owned())
+    );
+    let reader = anybody.with_token(READER);
+    let metrics = reader.get("//metrics").await?;
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.text.contains("longshore_build_info{"), "{}", metrics.text);
+    Ok(())
+}

@@ -118,6 +118,40 @@ async fn a_replay_that_is_refused_again_says_so_in_its_report() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn rejects_are_given_up_once_that_is_confirmed() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = with_rejects(&quay).await?;
+    for (wish, status, code) in [
+        (json!({ "confirmed": true }), 422, "nothing_chosen"),
+        (json!({ "ids": [1] }), 422, "not_confirmed"),
+        (json!({ "ids": [99], "confirmed": true }), 404, "reject_unknown"),
+        (
+            json!({ "rule": "none_such", "confirmed": true }),
+            409,
+            "nothing_to_discard",
+        ),
+    ] {
+        assert_eq!(
+            served.post("/rejects/discard", wish.clone()).await?.refused(),
+            (status, code.to_owned()),
+            "{wish}"
+        );
+    }
+    let discarded = served
+        .post("/rejects/discard", json!({ "ids": [1], "confirmed": true }))
+        .await?
+        .good();
+    assert_eq!(discarded["discarded"], 1);
+    let shown = served.get("/rejects/1").await?.good();
+    assert_eq!((&shown["status"], &shown["row"]), (&json!("discarded"), &json!(null)));
+    let again = served
+        .post("/rejects/discard", json!({ "ids": [1], "confirmed": true }))
+        .await?;
+    assert_eq!(again.refused(), (409, "reject_not_pending".to_owned()));
+    Ok(())
+}
+
 fn keys(page: &Value) -> Vec<String> {
     let rejects = page["rejects"].as_array().unwrap();
     rejects

@@ -93,6 +93,16 @@ async fn a_reject_is_shown_looked_into_sent_again_and_gone() -> Result<()> {
     browser.script("const status = document.querySelector('select[name=status]'); status.value = 'redelivered'; status.dispatchEvent(new Event('change', { bubbles: true }))").await?;
     browser.sees("person-1").await?;
     browser.sees("replay of rejects").await?;
+
+    // Another one is given up.
+    visit.quay.add_reject("eve").await?;
+    visit.served.run("people").await?;
+    visit.open("/syncs/people#rejects").await?;
+    browser.click("checkbox", "Choose reject 2").await?;
+    browser.click("button", "Discard chosen").await?;
+    browser.click("button", "Discard 1 reject").await?;
+    browser.is_told("1 reject discarded").await?;
+    browser.sees("No rejects are pending.").await?;
     visit.ends_well().await
 }
 
