@@ -46,7 +46,7 @@ pub(super) struct ShownSync {
     next_run_at: Option<Moment>,
     /// The run that goes on or waits.
     activity: Option<ShownActivity>,
-    /// The last run that ended.
+    /// The last run that ended, or a later try that did not come to a run.
     last_run: Option<ShownLastRun>,
     /// The cursors as they are stored.
     cursors: Vec<ShownCursor>,
@@ -134,7 +134,8 @@ pub(super) struct ShownTable {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "LastRun")]
 struct ShownLastRun {
-    run_id: String,
+    /// Null: it failed before there was a run.
+    run_id: Option<String>,
     status: RunStatus,
     started_at: Moment,
     ended_at: Option<Moment>,

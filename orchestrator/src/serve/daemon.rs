@@ -307,11 +307,11 @@ impl Daemon {
                 self.store.put_off_turn(&daemon, retry).await?;
             }
             Step::Close {
+                sync,
                 turn,
                 status,
                 tries,
                 error,
-                ..
             } => {
                 let end = TurnEnd {
                     id: *turn,
@@ -321,6 +321,10 @@ impl Daemon {
                     now,
                 };
                 self.store.end_turn(&daemon, end).await?;
+                // Where it did not come to a run, the turn is all that there is to see.
+                if let Err(error) = self.learn(sync).await {
+                    tracing::warn!(sync, %error, "what came of the sync can not be shown yet");
+                }
             }
             Step::Start { sync, turn } => self.start(sync, Work::Turn(*turn)),
             Step::StartReplay { sync } => {

@@ -92,7 +92,8 @@ async fn the_rows_of_the_source_become_lines_of_the_destination() {
 
     let mut source = SourceClient::new(from.channel.clone());
     let plan = open_run(&mut source, None).await;
-    let mut responses = open_read_stream(&mut source, &plan, 2).await.1;
+    // Ended, it would tell the source that nobody reads any more.
+    let (_open, mut responses) = open_read_stream(&mut source, &plan, 2).await;
     let (requests, mut answers) = open_write_stream(to.channel.clone()).await;
     let mut sent = 0;
     while let Some(message) = responses.message().await.unwrap() {

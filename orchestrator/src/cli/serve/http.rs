@@ -6,6 +6,7 @@ use axum::Router;
 use clap::Args;
 use longshore_core::{Error, Result};
 use serde::Serialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -84,9 +85,12 @@ impl HttpArguments {
             url: format!("http://{address}"),
             tokens: !access.is_open(),
         };
-        context
-            .output
-            .data(&listening, |listening| format!("listening on {}\n", listening.url))?;
+        // The address is this program's own: that a value of the configuration is in it by chance must not hide where to look.
+        let said = match context.output.is_json() {
+            true => format!("{}\n", json!(listening)),
+            false => format!("listening on {}\n", listening.url),
+        };
+        context.output.exact(&said)?;
         let options = api::Options {
             access,
             hosts: self.hosts,

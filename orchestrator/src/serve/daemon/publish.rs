@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longshore_config::Configuration;
 use longshore_core::Result;
 use longshore_schedule::Rhythm;
-use longshore_state::{RunFilter, RunStatus, StateStore};
+use longshore_state::{RunFilter, RunStatus, StateStore, Turn, TurnStatus};
 
 use super::Daemon;
 use crate::serve::{
@@ -17,6 +17,9 @@ use crate::serve::{
 
 /// Runs that are looked at to find the last one that ended: one may be running, and one may wait to be gone on with.
 const RUNS_LOOKED_AT: u32 = 3;
+
+/// Turns that are looked at to find the last one that is closed: one may be open.
+const TURNS_LOOKED_AT: u32 = 2;
 
 /// What the store says of a sync.
 #[derive(Clone, Default)]
@@ -189,15 +192,29 @@ async fn facts(store: &dyn StateStore, name: &str) -> Result<Facts> {
             updated_at: stored.updated_at,
         });
     }
+    let last_run = ended.map(|run| LastRun {
+        run_id: Some(run.run_id),
+        status: run.status,
+        started_at: run.started_at,
+        ended_at: run.ended_at,
+        error: run.error,
+    });
+    let last_turn = store.list_turns(Some(name), TURNS_LOOKED_AT).await?;
+    let in_vain = last_turn.into_iter().find(|turn| turn.status != TurnStatus::Open);
     Ok(Facts {
-        last_run: ended.map(|run| LastRun {
-            run_id: run.run_id,
-            status: run.status,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
-            error: run.error,
-        }),
+        last_run: in_vain.and_then(without_run).or(last_run),
         cursors,
+    })
+}
+
+/// A turn that failed before it came to a run, which the history of runs knows nothing of.
+fn without_run(turn: Turn) -> Option<LastRun> {
+    (turn.status == TurnStatus::Failed && turn.run_id.is_none()).then_some(LastRun {
+        run_id: None,
+        status: RunStatus::Failed,
+        started_at: turn.decided_at,
+        ended_at: turn.ended_at,
+        error: turn.error,
     })
 }
 

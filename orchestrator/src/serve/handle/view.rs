@@ -29,7 +29,7 @@ pub struct SyncView {
     pub next_run_at: Option<UnixMicros>,
     /// The run that goes on or waits; `None` while it is idle.
     pub activity: Option<Activity>,
-    /// The last run that ended, as far as the store's history goes.
+    /// The last run that ended, as far as the store's history goes, or a later try that did not come to a run.
     pub last_run: Option<LastRun>,
     /// The cursors as they are stored, by table: how fresh the destination is.
     pub cursors: Vec<CursorView>,
@@ -116,8 +116,8 @@ pub struct TableView {
 /// A run that ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LastRun {
-    /// The run.
-    pub run_id: String,
+    /// The run; `None`: it failed before there was one, such as for a database that refused the user.
+    pub run_id: Option<String>,
     /// How it ended.
     pub status: RunStatus,
     /// When its first attempt began.

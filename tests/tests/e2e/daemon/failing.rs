@@ -84,3 +84,30 @@ async fn a_run_that_fails_for_a_reason_that_can_not_pass_is_not_tried_again() ->
     drop(daemon);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_failure_before_there_is_a_run_is_seen_where_people_look() -> Result<()> {
+    let daemons = Daemons::new(&[Sync::quick("failing")])?;
+    let daemon = daemons.start(&[]).await?;
+    daemons.longshore.json(["syncs", "run", "failing"]).await?;
+    let done = |sync: &serde_json::Value| sync["last_run"]["status"] == "completed";
+    daemons.until("failing", "it is done", done).await?;
+
+    // What only the plugin's own schema knows is found when the sync is to run: there is no run to look at.
+    let text = std::fs::read_to_string(daemons.longshore.folder().join("longshore.yml")).unwrap();
+    let refused = text.replace("name: numbers, rows: ", "name: numbers, rowz: ");
+    assert_ne!(refused, text, "{text}");
+    daemons.longshore.write("longshore.yml", &refused)?;
+    drop(daemon);
+    let _daemon = daemons.start(&[]).await?;
+    daemons.longshore.json(["syncs", "run", "failing"]).await?;
+    let failed = |sync: &serde_json::Value| sync["last_run"]["status"] == "failed";
+    let failed = daemons.until("failing", "it failed", failed).await?;
+    let last = &failed["last_run"];
+    assert!(last["run_id"].is_null(), "{failed}");
+    let message = last["error"]["message"].as_str().unwrap_or_default().to_owned();
+    let words = daemons.run(&["syncs", "list"]).await?.succeeded()?.stdout;
+    assert!(message.contains("rowz"), "{failed}");
+    assert!(words.contains(&message) && words.contains("failed"), "{words}");
+    Ok(())
+}
