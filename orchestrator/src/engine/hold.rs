@@ -78,7 +78,7 @@ impl HeldSync {
         self.reason
             .get()
             .cloned()
-            .unwrap_or_else(|| Error::internal("run_lost", "This process has lost its hold of the sync"))
+            .unwrap_or_else(|| Error::internal(RUN_LOST, "This process has lost its hold of the sync"))
     }
 
     /// Gives the sync back.
@@ -96,6 +96,9 @@ impl Drop for HeldSync {
         self.renewal.abort();
     }
 }
+
+/// The store's word that another process has taken over, or that the hold was released.
+const RUN_LOST: &str = "run_lost";
 
 /// The lease of a hold. Cheap to clone; all clones see the same.
 #[derive(Clone)]
@@ -138,8 +141,10 @@ async fn renew(lease: Lease, lost: CancellationToken, reason: Arc<OnceLock<Error
         let sync = &lease.hold.sync;
         match lease.renew().await {
             Ok(()) => {}
-            Err(error) if error.retryable => {
-                tracing::warn!(sync, %error, "the lease could not be renewed yet")
+            // A full disk, or a state that somebody locks, is no word of another process that has taken the sync over: until there is one, nobody else writes, and
+            // what this process can not store it does not count as done.
+            Err(error) if error.code != RUN_LOST => {
+                tracing::warn!(sync, %error, "the lease could not be renewed yet");
             }
             Err(error) => {
                 tracing::error!(sync, %error, "the hold of the sync is lost");
