@@ -147,8 +147,7 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         span.about("longshore.partition", &partition.partition_id);
         let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
         let key = partition.table.primary_key.clone();
-        let unacked = UnackedBatches::new(Arc::new(decoder), key, keep_rows);
-        let unacked = Arc::new(unacked);
+        let unacked = Arc::new(UnackedBatches::new(Arc::new(decoder), key, keep_rows));
         let rejected = self.identities.of(&partition.table.name);
         let stream = self.identities.next_stream();
         let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), rejected, stream);

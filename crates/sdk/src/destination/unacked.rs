@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use longshore_core::error::{Error, Result};
 use longshore_protocol::{
-    framing::{BatchDecoder, BatchEncoder, FramingError},
+    framing::{BatchDecoder, BatchEncoder},
     v1::{self, write_response::Response},
 };
 
@@ -95,14 +95,6 @@ impl UnackedBatches {
     }
 }
 
-fn not_encoded(sequence: u64, error: &FramingError) -> Error {
-    Error::internal(
-        "row_not_kept",
-        format!("A row of batch {sequence} can not be encoded alone"),
-    )
-    .with_cause(error)
-}
-
 /// See [`UnackedBatches::messages`].
 pub(super) struct RejectMessages<'a> {
     unacked: &'a UnackedBatches,
@@ -158,7 +150,13 @@ impl RejectMessages<'_> {
         if self.unacked.keep_rows {
             let data = BatchEncoder::compact()
                 .encode(&batch.slice(index, 1))
-                .map_err(|error| not_encoded(sequence, &error))?;
+                .map_err(|error| {
+                    Error::internal(
+                        "row_not_kept",
+                        format!("A row of batch {sequence} can not be encoded alone"),
+                    )
+                    .with_cause(&error)
+                })?;
             match data.len() <= LARGEST_KEPT_ROW {
                 true => complete.row_data = data,
                 false => complete.reason.push_str(&format!(
