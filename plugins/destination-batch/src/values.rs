@@ -4,6 +4,7 @@
 //! the caller cuts it off.
 
 pub(crate) mod instant;
+pub(crate) mod json;
 pub(crate) mod native;
 pub(crate) mod number;
 pub(crate) mod text;

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value as Json;
-
 use super::column::{Column, Value, json_invalid};
 use crate::{
     limits::Limits,
@@ -11,6 +9,7 @@ use crate::{
     spec::{Nulls, Target},
     values::{
         Violation, Written, instant,
+        json::{Json, JsonText},
         native::{self, Native},
         number,
         text::{self, longer_than},
@@ -102,7 +101,7 @@ impl CellWriter<'_> {
             Value::JsonText(text) => match strings_of(text) {
                 Some(strings) => self.write_strings(&strings, out),
                 None => {
-                    let tree: Json = serde_json::from_str(text).map_err(|_| json_invalid(text))?;
+                    let tree: Json<'_> = serde_json::from_str(text).map_err(|_| json_invalid(text))?;
                     self.trees().write(&tree, out).map(|_| ())
                 }
             },
@@ -113,9 +112,9 @@ impl CellWriter<'_> {
         }
     }
 
-    fn write_strings(self, strings: &[JsonString<'_>], out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write_strings(self, strings: &[JsonText<'_>], out: &mut Vec<u8>) -> Result<(), Violation> {
         self.trees()
-            .write_strings(strings.iter().map(|JsonString(text)| text.as_ref()), out)
+            .write_strings(strings.iter().map(|JsonText(text)| text.as_ref()), out)
     }
 
     /// Scalars of a list go as their text, since arrays hold strings only; structs and maps become objects.
@@ -152,16 +151,17 @@ impl CellWriter<'_> {
             let text = plain_text(value, "native_not_text", "one of Batch's own attributes")?;
             return native.write(&text, self.limits, out);
         }
-        match array_of(value)? {
+        match array_of(value, &mut String::new())? {
             Json::Object(edit) => {
-                let mut normal = serde_json::Map::new();
+                let mut normal = Vec::with_capacity(edit.len());
                 for (key, items) in edit {
-                    let topics = match items.as_array() {
-                        Some(items) if items.is_empty() => continue,
-                        Some(items) => native::topics_of(items, self.limits)?,
-                        None => return Err(Violation::new("array_edit_invalid", "$add or $remove without an array")),
+                    let topics = match items {
+                        Json::Array(items) if items.is_empty() => continue,
+                        Json::Array(items) => native::topics_of(&items, self.limits)?,
+                        _ => return Err(Violation::new("array_edit_invalid", "$add or $remove without an array")),
                     };
-                    normal.insert(key, topics.into());
+                    let topics = topics.into_iter().map(|topic| Json::Text(topic.into()));
+                    normal.push((key, Json::Array(topics.collect())));
                 }
                 TreeWriter {
                     target: Target::ProfileAttributes,
@@ -188,14 +188,14 @@ impl CellWriter<'_> {
         if let Value::List(items, range) = value {
             return self.write_list(items, range, out);
         }
-        match array_of(value)? {
+        match array_of(value, &mut String::new())? {
             tree @ (Json::Array(_) | Json::Object(_)) => self.trees().write(&tree, out).map(|_| ()),
             _ => Err(Violation::new("array_invalid", "A value that is no array")),
         }
     }
 
     fn write_object(self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
-        match array_of(value)? {
+        match array_of(value, &mut String::new())? {
             tree @ (Json::Array(_) | Json::Object(_)) => self.trees().write(&tree, out).map(|_| ()),
             _ => Err(Violation::new(
                 "object_invalid",
@@ -225,7 +225,8 @@ impl CellWriter<'_> {
     }
 
     fn write_tags(self, value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
-        let Json::Array(items) = array_of(value)? else {
+        let mut text = String::new();
+        let Json::Array(items) = array_of(value, &mut text)? else {
             return Err(Violation::new("tags_not_array", "Tags that are no array of strings"));
         };
         if items.is_empty() {
@@ -240,7 +241,7 @@ impl CellWriter<'_> {
         let mut tags = Vec::with_capacity(items.len());
         for item in &items {
             let tag = item
-                .as_str()
+                .as_text()
                 .ok_or_else(|| Violation::new("array_item_not_string", "A tag that is no string"))?;
             if longer_than(tag, self.limits.tag_chars) {
                 let reason = format!(
@@ -258,12 +259,8 @@ impl CellWriter<'_> {
     }
 }
 
-/// A string of JSON text; borrowed from the text where it has no escapes.
-#[derive(serde::Deserialize)]
-struct JsonString<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// The strings that a text is a JSON array of: what arrays mostly are, read without making a tree of each. `None` for any other text.
-fn strings_of(text: &str) -> Option<Vec<JsonString<'_>>> {
+fn strings_of(text: &str) -> Option<Vec<JsonText<'_>>> {
     if !text.trim_start().starts_with('[') {
         return None;
     }
@@ -271,22 +268,26 @@ fn strings_of(text: &str) -> Option<Vec<JsonString<'_>>> {
 }
 
 /// The array or object that a text is JSON of. Text that merely begins like one is text.
-fn json_of(text: &str) -> Option<Json> {
+fn json_of(text: &str) -> Option<Json<'_>> {
     if !text.trim_start().starts_with(['[', '{']) {
         return None;
     }
     serde_json::from_str(text).ok()
 }
 
-/// A value that was declared to be an array or an object.
-fn array_of(value: Value<'_>) -> Result<Json, Violation> {
+/// A value that was declared to be an array or an object. Text that is not borrowed goes to `text`, so that what is read from it can be.
+fn array_of<'a>(value: Value<'a>, text: &'a mut String) -> Result<Json<'a>, Violation> {
     match value {
-        Value::Text(text) => serde_json::from_str(&text).map_err(|_| json_invalid(&text)),
+        Value::Text(Cow::Borrowed(text)) => serde_json::from_str(text).map_err(|_| json_invalid(text)),
+        Value::Text(Cow::Owned(owned)) => {
+            *text = owned;
+            serde_json::from_str(text).map_err(|_| json_invalid(text))
+        }
         Value::List(items, range) => {
             let texts = range
                 .clone()
-                .map(|item| items.value(item).into_text().map(Json::String))
-                .collect::<Option<Vec<Json>>>();
+                .map(|item| items.value(item).into_text().map(|text| Json::Text(text.into())))
+                .collect::<Option<Vec<Json<'_>>>>();
             texts.map_or_else(|| Value::List(items, range).into_tree(), |texts| Ok(Json::Array(texts)))
         }
         other => other.into_tree(),
@@ -297,7 +298,7 @@ fn plain_text<'a>(value: Value<'a>, rule: &'static str, wanted: &str) -> Result<
     match value {
         Value::Text(text) => Ok(text),
         Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(Json::String(text)) => Ok(Cow::Owned(text)),
+            Ok(JsonText(text)) => Ok(text),
             _ => Err(Violation::new(
                 rule,
                 format!("JSON that is no string, where {wanted} was expected"),
@@ -385,7 +386,7 @@ fn write_date(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
         Value::Instant(instant) => instant::write_json(instant, out),
         Value::Text(text) => instant::write_json(instant::parse(&text, true)?, out),
         Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(Json::String(text)) => instant::write_json(instant::parse(&text, true)?, out),
+            Ok(JsonText(text)) => instant::write_json(instant::parse(&text, true)?, out),
             _ => Err(Violation::new(
                 "date_invalid",
                 "JSON that is no string, where a date was expected",

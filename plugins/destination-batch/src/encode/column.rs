@@ -1,6 +1,6 @@
 //! Arrow columns as the values that Batch can be told. The Arrow type is looked at once per batch; reading a cell is one `match`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use chrono::{DateTime, Utc};
 use longshore_sdk::arrow::{
@@ -16,9 +16,9 @@ use longshore_sdk::arrow::{
     },
     util::display::{DurationFormat, FormatOptions},
 };
-use serde_json::{Map, Number, Value as Json};
+use serde_json::Number;
 
-use crate::values::{Violation, instant, number};
+use crate::values::{Violation, instant, json::Json, number};
 
 /// A cell's value.
 pub(crate) enum Value<'a> {
@@ -36,7 +36,7 @@ pub(crate) enum Value<'a> {
     /// Items of a list, to be read with [`Column::value`] from the list's item column.
     List(&'a Column, std::ops::Range<usize>),
     /// A struct or a map.
-    Object(Json),
+    Object(Json<'a>),
     /// The column holds something here that has no form in Batch, such as `infinity` for a date.
     Unwritable(Violation),
 }
@@ -136,7 +136,7 @@ impl Column {
     }
 
     /// The cell as a JSON tree: for structs, maps, and lists of them.
-    pub(crate) fn tree(&self, row: usize) -> Result<Json, Violation> {
+    pub(crate) fn tree(&self, row: usize) -> Result<Json<'_>, Violation> {
         if self.is_null(row) {
             return Ok(Json::Null);
         }
@@ -144,21 +144,21 @@ impl Column {
             Cells::Struct(fields) => object(
                 fields
                     .iter()
-                    .map(|(name, column)| Ok((name.clone(), column.tree(row)?))),
+                    .map(|(name, column)| Ok((Cow::Borrowed(name.as_str()), column.tree(row)?))),
             ),
             Cells::Map(map, keys, values) => object(range(map.value_offsets(), row).map(|entry| {
                 let key = keys
                     .value(entry)
                     .into_text()
                     .ok_or_else(|| Violation::new("object_key_invalid", "A map key that is no text"))?;
-                Ok((key, values.tree(entry)?))
+                Ok((Cow::Owned(key), values.tree(entry)?))
             })),
             _ => self.value(row).into_tree(),
         }
     }
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// A scalar as text: what `kind: string`, custom ids and items of arrays are made of. `None` for NULL, lists and objects.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
@@ -179,25 +179,29 @@ impl Value<'_> {
     }
 
     /// The value as a JSON tree.
-    pub(crate) fn into_tree(self) -> Result<Json, Violation> {
+    pub(crate) fn into_tree(self) -> Result<Json<'a>, Violation> {
         match self {
             Self::Null => Ok(Json::Null),
-            Self::Boolean(value) => Ok(Json::Bool(value)),
+            Self::Boolean(value) => Ok(Json::Boolean(value)),
             Self::Integer(value) => match (i64::try_from(value), u64::try_from(value)) {
-                (Ok(value), _) => Ok(value.into()),
-                (_, Ok(value)) => Ok(value.into()),
+                (Ok(value), _) => Ok(Json::Number(value.into())),
+                (_, Ok(value)) => Ok(Json::Number(value.into())),
                 _ => Err(Violation::new("number_out_of_range", "A whole number beyond 64 bits")),
             },
             Self::Float(value) => float_tree(value),
             Self::Single(value) => {
                 let mut out = Vec::new();
                 number::write_single(value, &mut out)?;
-                Ok(serde_json::from_slice(&out).expect("a written number is JSON"))
+                Ok(Json::Number(
+                    serde_json::from_slice(&out).expect("a written number is JSON"),
+                ))
             }
             Self::Decimal(text) => {
                 let mut out = Vec::new();
                 number::write_decimal(&text, &mut out)?;
-                Ok(serde_json::from_slice(&out).expect("a written number is JSON"))
+                Ok(Json::Number(
+                    serde_json::from_slice(&out).expect("a written number is JSON"),
+                ))
             }
             Self::JsonText(text) => serde_json::from_str(text).map_err(|_| json_invalid(text)),
             Self::List(items, range) => Ok(Json::Array(
@@ -205,21 +209,24 @@ impl Value<'_> {
             )),
             Self::Object(tree) => Ok(tree),
             Self::Unwritable(violation) => Err(violation),
-            Self::Text(text) => Ok(Json::String(text.into_owned())),
-            Self::Instant(_) => self.into_text().map(Json::String).ok_or_else(instant::out_of_range),
+            Self::Text(text) => Ok(Json::Text(text)),
+            Self::Instant(_) => self
+                .into_text()
+                .map(|text| Json::Text(text.into()))
+                .ok_or_else(instant::out_of_range),
         }
     }
 }
 
 /// An object of these members. A map may hold a key twice, an object can not: neither value is taken for the other.
-fn object(members: impl Iterator<Item = Result<(String, Json), Violation>>) -> Result<Json, Violation> {
-    let mut object = Map::new();
-    for member in members {
-        let (name, value) = member?;
-        if object.insert(name, value).is_some() {
-            let reason = "A map that has the same key twice";
-            return Err(Violation::new("object_key_collision", reason));
-        }
+fn object<'a>(
+    members: impl Iterator<Item = Result<(Cow<'a, str>, Json<'a>), Violation>>,
+) -> Result<Json<'a>, Violation> {
+    let object = members.collect::<Result<Vec<_>, _>>()?;
+    let mut names = HashSet::with_capacity(object.len());
+    if !object.iter().all(|(name, _)| names.insert(name)) {
+        let reason = "A map that has the same key twice";
+        return Err(Violation::new("object_key_collision", reason));
     }
     Ok(Json::Object(object))
 }
@@ -372,7 +379,7 @@ fn instant_of<'a>(value: i64, per_second: i64) -> Value<'a> {
         .map_or_else(|| Value::Unwritable(instant::out_of_range()), Value::Instant)
 }
 
-fn float_tree(value: f64) -> Result<Json, Violation> {
+fn float_tree(value: f64) -> Result<Json<'static>, Violation> {
     let number = Number::from_f64(value)
         .ok_or_else(|| Violation::new("number_not_finite", "NaN or infinity, which JSON has no form for"))?;
     Ok(Json::Number(number))

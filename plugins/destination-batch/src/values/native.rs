@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-use serde_json::Value as Json;
-
-use super::{Violation, text::longer_than, write_json_string};
+use super::{Violation, json::Json, text::longer_than, write_json_string};
 use crate::limits::Limits;
 
 /// One of Batch's own profile attributes.
@@ -125,14 +123,14 @@ pub(crate) fn topics<'a>(items: impl Iterator<Item = &'a str>, limits: &Limits) 
 }
 
 /// Topics from JSON: an array of strings.
-pub(crate) fn topics_of(items: &[Json], limits: &Limits) -> Result<Vec<String>, Violation> {
-    if items.iter().any(|item| !item.is_string()) {
+pub(crate) fn topics_of(items: &[Json<'_>], limits: &Limits) -> Result<Vec<String>, Violation> {
+    if items.iter().any(|item| !item.is_text()) {
         return Err(Violation::new(
             "array_item_not_string",
             "An array with items that are no strings",
         ));
     }
-    topics(items.iter().filter_map(Json::as_str), limits)
+    topics(items.iter().filter_map(Json::as_text), limits)
 }
 
 fn write_if(

@@ -1,8 +1,8 @@
 //! Arrays and objects: from JSON text, from `arrow.json`, and from Arrow's own lists, structs and maps.
 
-use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
 
-use super::{Violation, Written, instant, number, text, url, write_json, write_json_string};
+use super::{Violation, Written, instant, json::Json, number, text, url, write_json, write_json_string};
 use crate::{
     limits::Limits,
     mapping::key::{AttributeKey, KeyForm},
@@ -21,7 +21,7 @@ pub(crate) struct TreeWriter<'a> {
 
 impl TreeWriter<'_> {
     /// A column's value.
-    pub(crate) fn write(self, value: &Json, out: &mut Vec<u8>) -> Result<Written, Violation> {
+    pub(crate) fn write(self, value: &Json<'_>, out: &mut Vec<u8>) -> Result<Written, Violation> {
         match value {
             Json::Null => return Ok(Written::Null),
             Json::Array(items) => self.write_array(items, COLUMN_LEVEL, out)?,
@@ -52,13 +52,13 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    fn write_array(self, items: &[Json], level: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write_array(self, items: &[Json<'_>], level: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
         self.check_count(items.len())?;
-        if items.iter().all(Json::is_string) {
-            let strings: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
+        if items.iter().all(Json::is_text) {
+            let strings: Vec<&str> = items.iter().filter_map(Json::as_text).collect();
             return self.write_strings(strings.into_iter(), out);
         }
-        if items.iter().any(Json::is_null) {
+        if items.iter().any(|item| matches!(item, Json::Null)) {
             return Err(Violation::new("array_item_null", "An array with null items"));
         }
         if self.target == Target::ProfileAttributes {
@@ -67,17 +67,21 @@ impl TreeWriter<'_> {
                 "An array with items that are no strings",
             ));
         }
-        if items.iter().any(Json::is_array) {
+        if items.iter().any(|item| matches!(item, Json::Array(_))) {
             return Err(Violation::new("array_nested", "An array inside an array"));
         }
-        if !items.iter().all(Json::is_object) {
+        let objects = items.iter().filter_map(|item| match item {
+            Json::Object(fields) => Some(fields),
+            _ => None,
+        });
+        if objects.clone().count() < items.len() {
             return Err(Violation::new(
                 "array_items_mixed",
                 "An array whose items are neither all strings nor all objects",
             ));
         }
         out.push(b'[');
-        for (index, fields) in items.iter().filter_map(Json::as_object).enumerate() {
+        for (index, fields) in objects.enumerate() {
             if index > 0 {
                 out.push(b',');
             }
@@ -89,17 +93,23 @@ impl TreeWriter<'_> {
     }
 
     /// `{"$add": […], "$remove": […]}` changes an array of a profile; any other object is nothing that a profile can have.
-    fn write_edit(self, fields: &Map<String, Json>, out: &mut Vec<u8>) -> Result<(), Violation> {
-        if fields.is_empty() || !fields.keys().all(|key| matches!(key.as_str(), "$add" | "$remove")) {
+    fn write_edit(self, fields: &[(Cow<'_, str>, Json<'_>)], out: &mut Vec<u8>) -> Result<(), Violation> {
+        let is_edit = |(key, _): &(Cow<'_, str>, Json<'_>)| matches!(&**key, "$add" | "$remove");
+        if fields.is_empty() || !fields.iter().all(is_edit) {
             let reason = format!(
                 "An object of {} fields; profile attributes can not be objects, apart from $add and $remove",
                 fields.len()
             );
             return Err(Violation::new("object_not_allowed", reason));
         }
+        if let [(first, _), (again, _), ..] = fields
+            && (first == again || fields.len() > 2)
+        {
+            return Err(Violation::new("array_edit_invalid", "$add or $remove twice"));
+        }
         let mut separator = b'{';
         for (key, items) in fields {
-            let Some(items) = items.as_array() else {
+            let Json::Array(items) = items else {
                 return Err(Violation::new("array_edit_invalid", "$add or $remove without an array"));
             };
             if items.is_empty() {
@@ -118,7 +128,12 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    fn write_object(self, fields: &Map<String, Json>, level: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write_object(
+        self,
+        fields: &[(Cow<'_, str>, Json<'_>)],
+        level: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         if level > self.limits.object_levels {
             let reason = format!(
                 "Objects {level} levels deep, the event itself included; Batch takes {}",
@@ -126,7 +141,7 @@ impl TreeWriter<'_> {
             );
             return Err(Violation::new("object_too_deep", reason));
         }
-        let count = fields.values().filter(|value| !value.is_null()).count();
+        let count = fields.iter().filter(|(_, value)| *value != Json::Null).count();
         if count == 0 {
             return Err(Violation::new("object_empty", "An object without a value"));
         }
@@ -138,7 +153,7 @@ impl TreeWriter<'_> {
             return Err(Violation::new("object_too_large", reason));
         }
         let mut keys: Vec<AttributeKey> = Vec::with_capacity(count);
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+        for (name, value) in fields.iter().filter(|(_, value)| *value != Json::Null) {
             let key = AttributeKey::by_convention(name, self.limits)
                 .filter(|key| key.form != KeyForm::Native)
                 .ok_or_else(|| {
@@ -165,10 +180,10 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    fn write_field(self, form: KeyForm, value: &Json, level: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write_field(self, form: KeyForm, value: &Json<'_>, level: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
         match (form, value) {
-            (KeyForm::Date, Json::String(text)) => instant::write_json(instant::parse(text, true)?, out),
-            (KeyForm::Url, Json::String(text)) => url::write(text, self.limits, out),
+            (KeyForm::Date, Json::Text(text)) => instant::write_json(instant::parse(text, true)?, out),
+            (KeyForm::Url, Json::Text(text)) => url::write(text, self.limits, out),
             (KeyForm::Date, _) => Err(Violation::new("date_invalid", "A date that is no text")),
             (KeyForm::Url, _) => Err(Violation::new("url_invalid", "A URL that is no text")),
             (_, Json::Array(items)) => self.write_array(items, level + 1, out),
@@ -177,9 +192,9 @@ impl TreeWriter<'_> {
         }
     }
 
-    fn write_scalar(self, value: &Json, out: &mut Vec<u8>) -> Result<(), Violation> {
+    fn write_scalar(self, value: &Json<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
         match value {
-            Json::String(string) => text::write(string, self.target, self.limits, out),
+            Json::Text(string) => text::write(string, self.target, self.limits, out),
             Json::Number(found) => match (found.as_i64(), found.as_u64(), found.as_f64()) {
                 (Some(integer), ..) => number::write_integer(i128::from(integer), out),
                 (None, Some(integer), _) => number::write_integer(i128::from(integer), out),
@@ -224,25 +239,30 @@ fn in_item(index: usize, violation: Violation) -> Violation {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
-    fn written(target: Target, value: &Json) -> Result<Json, &'static str> {
+    fn written(target: Target, value: &Value) -> Result<Value, &'static str> {
+        written_text(target, &value.to_string())
+    }
+
+    fn written_text(target: Target, text: &str) -> Result<Value, &'static str> {
+        let value: Json<'_> = serde_json::from_str(text).unwrap();
         let limits = Limits::default();
         let mut out = Vec::new();
         TreeWriter {
             target,
             limits: &limits,
         }
-        .write(value, &mut out)
+        .write(&value, &mut out)
         .map_err(|violation| violation.rule)?;
         Ok(serde_json::from_slice(&out).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&out))))
     }
 
     #[test]
     fn profiles_have_arrays_of_strings() {
-        let rule = |value: Json| written(Target::ProfileAttributes, &value);
+        let rule = |value: Value| written(Target::ProfileAttributes, &value);
         assert_eq!(rule(json!(["bikes", "cars"])), Ok(json!(["bikes", "cars"])));
         assert_eq!(
             rule(json!({"$add": ["a"], "$remove": ["b"]})),
@@ -269,7 +289,7 @@ mod tests {
 
     #[test]
     fn events_have_objects_and_arrays_of_objects() {
-        let rule = |value: Json| written(Target::ProfileEvents, &value);
+        let rule = |value: Value| written(Target::ProfileEvents, &value);
         assert_eq!(
             rule(
                 json!({"Size": 3, "price": 1.5, "gone": null, "url(item_url)": "https://x.y", "date__at": "1990-01-02", "in_sales": true})
@@ -280,7 +300,7 @@ mod tests {
         );
         assert_eq!(rule(json!([{"a": 1}, {"a": 2}])), Ok(json!([{"a": 1}, {"a": 2}])));
         assert_eq!(rule(json!({"a": {"b": 1}})), Ok(json!({"a": {"b": 1}})));
-        let wide: Map<String, Json> = (0..21).map(|index| (format!("k{index}"), json!(index))).collect();
+        let wide: Map<String, Value> = (0..21).map(|index| (format!("k{index}"), json!(index))).collect();
         for (value, expected) in [
             (json!({"a": {"b": {"c": 1}}}), "object_too_deep"),
             (json!({"a": [{"b": {"c": 1}}]}), "object_too_deep"),
@@ -288,7 +308,7 @@ mod tests {
             (json!(["a", {"b": 1}]), "array_items_mixed"),
             (json!([1, 2]), "array_items_mixed"),
             (json!([{"a": 1}, null]), "array_item_null"),
-            (Json::Object(wide), "object_too_large"),
+            (Value::Object(wide), "object_too_large"),
             (json!({}), "object_empty"),
             (json!({"a": null}), "object_empty"),
             (json!({"é": 1}), "object_key_invalid"),
@@ -301,5 +321,28 @@ mod tests {
         ] {
             assert_eq!(rule(value.clone()), Err(expected), "{value:.60}");
         }
+    }
+
+    #[test]
+    fn neither_of_two_values_of_one_name_is_taken_for_the_other() {
+        for (target, text, expected) in [
+            (Target::ProfileEvents, r#"{"a":1,"a":2}"#, "object_key_collision"),
+            (
+                Target::ProfileAttributes,
+                r#"{"$add":["a"],"$add":["b"]}"#,
+                "array_edit_invalid",
+            ),
+            (
+                Target::ProfileAttributes,
+                r#"{"$add":["a"],"$remove":["b"],"$add":["c"]}"#,
+                "array_edit_invalid",
+            ),
+        ] {
+            assert_eq!(written_text(target, text), Err(expected), "{text}");
+        }
+        assert_eq!(
+            written_text(Target::ProfileEvents, r#"{"a":null,"a":2}"#),
+            Ok(json!({"a": 2}))
+        );
     }
 }
