@@ -15,10 +15,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use longshore_config::{Configured, Destination, PluginSpec, Registry, Secrets, Source, TlsFiles};
 use longshore_core::{Error, Result};
-use longshore_protocol::{PROTOCOL_VERSION, limits, status::from_status, v1};
+use longshore_protocol::{
+    PROTOCOL_VERSION,
+    batch_stream::{self, Incoming},
+    limits,
+    status::from_status,
+    v1,
+};
 use longshore_telemetry::{Target, carry};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
-    Request, Status,
+    Request, Status, Streaming,
     service::{Interceptor, interceptor::InterceptedService},
     transport::Channel,
 };
@@ -247,6 +255,28 @@ impl Plugin {
             .max_encoding_message_size(limits::MAX_MESSAGE_BYTES)
     }
 
+    /// `Source.Read`: its batches are not copied on their way.
+    ///
+    /// # Errors
+    /// What the source answers instead of a stream.
+    pub async fn read(
+        &self,
+        requests: mpsc::Receiver<v1::ReadRequest>,
+    ) -> std::result::Result<Incoming<v1::ReadResponse>, Status> {
+        batch_stream::read(self.traced_channel(), ReceiverStream::new(requests)).await
+    }
+
+    /// `Destination.Write`: its batches are not copied on their way.
+    ///
+    /// # Errors
+    /// What the destination answers instead of a stream.
+    pub async fn write(
+        &self,
+        requests: mpsc::Receiver<v1::WriteRequest>,
+    ) -> std::result::Result<Streaming<v1::WriteResponse>, Status> {
+        batch_stream::write(self.traced_channel(), ReceiverStream::new(requests)).await
+    }
+
     /// The JSON Schema of the plugin's specification in its role.
     ///
     /// # Errors
@@ -349,6 +379,10 @@ impl Plugin {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    fn traced_channel(&self) -> TracedChannel {
+        InterceptedService::new(self.channel.clone(), self.carrying())
     }
 
     fn carrying(&self) -> Carrying {

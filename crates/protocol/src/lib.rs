@@ -3,6 +3,7 @@
 //! The contract itself is `proto/longshore/plugin/v1/*.proto`; it is what authors of plugins in other languages read. There is no policy
 //! here: who waits for whom, what is retried, what is refused is decided by the SDK on one side and the orchestrator on the other.
 
+pub mod batch_stream;
 pub mod convert;
 pub mod framing;
 pub mod limits;

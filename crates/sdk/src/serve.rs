@@ -1,5 +1,6 @@
 //! A plugin as a process: command line, socket, logs, lifeline, shutdown.
 
+mod batch_route;
 mod command_line;
 pub(crate) mod configured;
 mod lifeline;
@@ -21,6 +22,7 @@ use crate::{
     destination::{Destination, DestinationRole},
     source::{Source, SourceRole},
 };
+use batch_route::BatchRoute;
 use plugin_service::{PluginService, Role};
 
 /// A plugin: a source, a destination, or both in one program.
@@ -52,7 +54,7 @@ impl Plugin {
         let server = SourceServer::from_arc(Arc::clone(&role))
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_MESSAGE_BYTES);
-        self.routes.add_service(server);
+        self.routes.add_service(BatchRoute::new(Arc::clone(&role), server));
         self.source = Some(role);
         self
     }
@@ -64,7 +66,7 @@ impl Plugin {
         let server = DestinationServer::from_arc(Arc::clone(&role))
             .max_decoding_message_size(limits::MAX_MESSAGE_BYTES)
             .max_encoding_message_size(limits::MAX_MESSAGE_BYTES);
-        self.routes.add_service(server);
+        self.routes.add_service(BatchRoute::new(Arc::clone(&role), server));
         self.destination = Some(role);
         self
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use futures_util::{
-    FutureExt as _, StreamExt as _,
+    FutureExt as _, Stream, StreamExt as _, TryStreamExt as _,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
@@ -48,6 +48,49 @@ impl<D> Default for DestinationRole<D> {
 impl<D> DestinationRole<D> {
     fn destination(&self) -> Result<Arc<D>> {
         self.destination.get()
+    }
+}
+
+impl<D: Destination> DestinationRole<D> {
+    /// `Destination.Write`, however its messages are taken off the wire.
+    pub(crate) async fn open_write(
+        &self,
+        request: Request<impl Stream<Item = Result<v1::WriteRequest, Status>> + Send + Unpin + 'static>,
+    ) -> Result<Response<BoxStream<'static, Result<v1::WriteResponse, Status>>>, Status> {
+        let mut span = telemetry::begin("Destination/Write", request.metadata());
+        let mut requests = request.into_inner();
+        let destination = self.destination().map_err(|error| to_status(&error))?;
+        let open = requests.try_next().await?.and_then(|message| message.request);
+        let Some(write_request::Request::Open(open)) = open else {
+            return Err(to_status(&Error::protocol(
+                "write_broken",
+                "A write stream does not begin with `open`",
+            )));
+        };
+        check_declared(open.dry_run, D::CAPABILITIES.dry_run).map_err(|error| to_status(&error))?;
+        let (uncertain_rows, keep_rows) = (open.uncertain_rows, open.keep_rejected_rows);
+        let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
+        span.about("longshore.table", &partition.table.name);
+        span.about("longshore.partition", &partition.partition_id);
+        let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
+        let key = partition.table.primary_key.clone();
+        let unacked = Arc::new(UnackedBatches::new(Arc::new(decoder), key, keep_rows));
+        let rejected = self.identities.of(&partition.table.name);
+        let stream = self.identities.next_stream();
+        let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), rejected, stream);
+        let batches = BatchReceiver::new(requests.boxed(), unacked, HeldRows::new(uncertain_rows, acks.clone()));
+        let task = tokio::spawn(async move {
+            let outcome = write(destination.as_ref(), partition, batches, acks).await;
+            span.came_out(&outcome);
+            if let Err(error) = outcome {
+                // Nobody listens any more when Longshore has given the partition up.
+                sender.send(Err(to_status(&error))).await.ok();
+            }
+        });
+        Ok(Response::new(Box::pin(OwnedTask::new(
+            ReceiverStream::new(receiver),
+            task,
+        ))))
     }
 }
 
@@ -130,40 +173,7 @@ impl<D: Destination> destination_server::Destination for DestinationRole<D> {
         &self,
         request: Request<Streaming<v1::WriteRequest>>,
     ) -> Result<Response<Self::WriteStream>, Status> {
-        let mut span = telemetry::begin("Destination/Write", request.metadata());
-        let mut requests = request.into_inner();
-        let destination = self.destination().map_err(|error| to_status(&error))?;
-        let open = requests.message().await?.and_then(|message| message.request);
-        let Some(write_request::Request::Open(open)) = open else {
-            return Err(to_status(&Error::protocol(
-                "write_broken",
-                "A write stream does not begin with `open`",
-            )));
-        };
-        check_declared(open.dry_run, D::CAPABILITIES.dry_run).map_err(|error| to_status(&error))?;
-        let (uncertain_rows, keep_rows) = (open.uncertain_rows, open.keep_rejected_rows);
-        let (partition, decoder) = opened(open).map_err(|error| to_status(&error))?;
-        span.about("longshore.table", &partition.table.name);
-        span.about("longshore.partition", &partition.partition_id);
-        let (sender, receiver) = mpsc::channel(ACKS_IN_FLIGHT);
-        let key = partition.table.primary_key.clone();
-        let unacked = Arc::new(UnackedBatches::new(Arc::new(decoder), key, keep_rows));
-        let rejected = self.identities.of(&partition.table.name);
-        let stream = self.identities.next_stream();
-        let acks = AckSender::new(sender.clone(), Arc::clone(&unacked), rejected, stream);
-        let batches = BatchReceiver::new(requests, unacked, HeldRows::new(uncertain_rows, acks.clone()));
-        let task = tokio::spawn(async move {
-            let outcome = write(destination.as_ref(), partition, batches, acks).await;
-            span.came_out(&outcome);
-            if let Err(error) = outcome {
-                // Nobody listens any more when Longshore has given the partition up.
-                sender.send(Err(to_status(&error))).await.ok();
-            }
-        });
-        Ok(Response::new(Box::pin(OwnedTask::new(
-            ReceiverStream::new(receiver),
-            task,
-        ))))
+        self.open_write(request).await
     }
 
     async fn delete_stale(

@@ -11,6 +11,7 @@ use std::{
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bytes::Bytes;
+use futures_util::{TryStreamExt as _, stream::BoxStream};
 use longshore_core::{
     balance::DestinationCounts,
     error::{Error, Result},
@@ -21,7 +22,7 @@ use longshore_protocol::{
     v1::{self, write_request::Request, write_response::Response},
 };
 use tokio::sync::mpsc;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::{
     held::HeldRows,
@@ -33,9 +34,12 @@ use super::{
 /// Rows that one message about superseded ones holds.
 const SUPERSEDING_ROWS_A_MESSAGE: usize = 1_000;
 
+/// What Longshore sends on a stream, in order.
+pub(super) type WriteRequests = BoxStream<'static, Result<v1::WriteRequest, Status>>;
+
 /// Where a destination takes one partition's batches from.
 pub struct BatchReceiver {
-    requests: Streaming<v1::WriteRequest>,
+    requests: WriteRequests,
     held: HeldRows,
     /// Taken off the stream, and not given to the destination yet.
     parked: Option<ReceivedBatch>,
@@ -96,7 +100,7 @@ impl ReceivedBatch {
 }
 
 impl BatchReceiver {
-    pub(super) fn new(requests: Streaming<v1::WriteRequest>, unacked: Arc<UnackedBatches>, held: HeldRows) -> Self {
+    pub(super) fn new(requests: WriteRequests, unacked: Arc<UnackedBatches>, held: HeldRows) -> Self {
         Self {
             requests,
             held,
@@ -128,7 +132,7 @@ impl BatchReceiver {
             if let Some(batch) = self.parked.take() {
                 return Ok(Some(Received::Batch(batch)));
             }
-            let message = self.requests.message().await;
+            let message = self.requests.try_next().await;
             let Some(message) = message.map_err(|status| status::from_status(&status))? else {
                 return Ok(None);
             };

@@ -3,7 +3,6 @@
 use longshore_core::{Error, Result};
 use longshore_protocol::{limits, status::from_status, v1};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
     engine::session::{ConfiguredPlugin, Session, refuse_missing},
@@ -149,8 +148,8 @@ impl Taken {
             .try_send(first)
             .map_err(|_| Error::internal("channel_closed", "A channel that was just made is closed"))?;
         let failed = async |status: tonic::Status| source.plugin.explain(from_status(&status)).await;
-        let mut stream = match source.plugin.source().read(ReceiverStream::new(queue)).await {
-            Ok(response) => response.into_inner(),
+        let mut stream = match source.plugin.read(queue).await {
+            Ok(stream) => stream,
             Err(status) => return Err(failed(status).await),
         };
         loop {

@@ -7,7 +7,6 @@ use longshore_core::{Error, balance::DestinationCounts};
 use longshore_protocol::{limits, status::from_status, v1};
 use longshore_state::{RetriedFate, RetriedRow, RetryMark, RetrySettlement, UnixMicros, Versions};
 use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use v1::{write_request::Request, write_response::Response};
 
@@ -161,13 +160,12 @@ impl<'a> Answers<'a> {
                 .expect("the channel was just made, for as many messages, and its other end is here");
         }
         drop(sender);
-        let mut client = self.target.plugin.destination();
         let opened = tokio::select! {
-            opened = client.write(ReceiverStream::new(queue)) => opened,
+            opened = self.target.plugin.write(queue) => opened,
             () = self.context.cancel.cancelled() => return Err(Stop::Here(Failure::Cancelled)),
         };
         match opened {
-            Ok(response) => self.take_all(response.into_inner()).await,
+            Ok(answers) => self.take_all(answers).await,
             Err(status) => Err(Stop::Destination(
                 self.target.plugin.explain(from_status(&status)).await,
             )),

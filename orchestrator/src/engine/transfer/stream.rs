@@ -16,14 +16,13 @@ use longshore_core::{
     error::Scope,
     partition::{Checkpoint, Envelope, PartitionFlow},
 };
-use longshore_protocol::{limits, status::from_status, v1};
+use longshore_protocol::{batch_stream::Incoming, limits, status::from_status, v1};
 use longshore_state::{
     CheckpointCommit, Committed, NewReject, ResentRows, SentMark, Supersession, UnixMicros, Versions,
 };
 use prost::Message as _;
 use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tonic::Status;
 use v1::{read_request, read_response, write_request, write_response};
 
 use super::{PartitionWork, RunContext, TableContext, tally::Tally, uncommitted::Uncommitted};
@@ -56,7 +55,7 @@ pub(super) struct PartitionStream<'a> {
     table: &'a TableContext,
     work: &'a mut PartitionWork,
     flow: PartitionFlow,
-    source: Streaming<v1::ReadResponse>,
+    source: Incoming<v1::ReadResponse>,
     source_requests: mpsc::Sender<v1::ReadRequest>,
     writers: Vec<Writer>,
     answers: SelectAll<BoxStream<'static, Answer>>,
@@ -106,13 +105,12 @@ impl<'a> PartitionStream<'a> {
             request: Some(read_request::Request::Open(open)),
         };
         source_requests.try_send(first).map_err(|_| closed())?;
-        let mut client = context.source.source();
         let opened = tokio::select! {
-            opened = client.read(ReceiverStream::new(requests)) => opened,
+            opened = context.source.read(requests) => opened,
             () = context.cancel.cancelled() => return Err(Failure::Cancelled),
         };
         let source = match opened {
-            Ok(response) => response.into_inner(),
+            Ok(source) => source,
             Err(status) => return Err(context.source.explain(of_partition(table, &status)).await.into()),
         };
         let now = Instant::now();
@@ -179,13 +177,12 @@ impl<'a> PartitionStream<'a> {
                 request: Some(write_request::Request::Open(open)),
             };
             requests.try_send(message).map_err(|_| closed())?;
-            let mut client = destination.plugin.destination();
             let opened = tokio::select! {
-                opened = client.write(ReceiverStream::new(queue)) => opened,
+                opened = destination.plugin.write(queue) => opened,
                 () = self.context.cancel.cancelled() => return Err(Failure::Cancelled),
             };
             let stream = match opened {
-                Ok(response) => response.into_inner(),
+                Ok(stream) => stream,
                 Err(status) => return Err(self.destination_failed(index, &status).await),
             };
             let ending = futures_util::stream::once(async { None });
