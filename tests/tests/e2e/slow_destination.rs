@@ -1,7 +1,11 @@
 //! A destination that is slower than the source: the source reads no further than the budgets allow, however large the table.
 
-use longshore_tests::{Database, Longshore, PASSWORD, PATIENCE, PostgresCluster, Result, USER, eventually};
+use longshore_tests::{
+    ClickHouseDatabase, ClickHouseServer, Database, FrontOptions, Longshore, PASSWORD, PATIENCE, PostgresCluster,
+    Result, USER, eventually,
+};
 use rustix::process::Signal;
+use serde_json::json;
 
 /// Text of a row, in bytes; what else a row has is next to nothing.
 const ROW_BYTES: u64 = 1_024;
@@ -55,6 +59,86 @@ async fn a_destination_that_takes_a_batch_a_second_stops_the_reading_of_the_sour
     );
     assert_eq!(finished.code(), Some(130), "{finished}");
     longshore.leaves_nothing_running().await
+}
+
+/// What the source may have of ClickHouse's own batches, which are of 8,192 rows: one that is read, and one that is sent on.
+const BLOCK_BYTES: u64 = 2 * 8_192 * (ROW_BYTES + 16);
+
+#[tokio::test]
+async fn a_slow_destination_stops_the_reading_from_clickhouse_too() -> Result<()> {
+    let server = ClickHouseServer::start_front(FrontOptions::default()).await?;
+    let database = server.create_database().await?;
+    database
+        .execute(&format!(
+            "CREATE TABLE notes (id UInt64, body String) ENGINE = MergeTree ORDER BY id;
+             INSERT INTO notes SELECT number, repeat(lower(hex(MD5(toString(number)))), {}) FROM numbers({ROWS})",
+            ROW_BYTES / 32
+        ))
+        .await?;
+    let mut longshore = Longshore::new()?;
+    longshore.set_variable("CLICKHOUSE_PASSWORD", server.password());
+    longshore.write(
+        "slow.yml",
+        &clickhouse_configuration(&database, "batches_per_second: 1"),
+    )?;
+    longshore.write(
+        "fast.yml",
+        &clickhouse_configuration(&database, "batches_per_second: 1000000"),
+    )?;
+
+    let bound = ON_THE_WAY_BYTES + BLOCK_BYTES + tcp_buffer_bytes() + DELIVERED_BYTES;
+    assert!(
+        bound < ROWS * ROW_BYTES / 2,
+        "the table is too small for the buffers of this machine"
+    );
+    // Whoever reads so much of the table more than was delivered is cut off, and the front counts that.
+    let cut_off = || {
+        server.add_fault(json!({
+            "kind": "cut", "match": "notes", "database": database.name(), "times": 1_000,
+            "after_bytes": bound
+        }))
+    };
+    let too_far = cut_off().await?;
+    let running = longshore.start(["sync", "slow.yml", "--json"])?;
+    eventually("some batches are delivered", PATIENCE, async || {
+        (rows_delivered(&longshore).await * ROW_BYTES >= DELIVERED_BYTES).then_some(())
+    })
+    .await?;
+    running.signal(Signal::INT)?;
+    let finished = running.finish().await?;
+    assert_eq!(finished.code(), Some(130), "{finished}");
+    assert_eq!(
+        too_far.fired().await?,
+        0,
+        "ClickHouse was read ahead of a slow destination"
+    );
+
+    // A destination that is not slow lets the source read on: the bound is one that can be passed.
+    let reached = cut_off().await?;
+    longshore.run(["sync", "fast.yml", "--json"]).await?;
+    assert!(reached.fired().await? > 0, "nobody ever read so far");
+    longshore.leaves_nothing_running().await
+}
+
+/// What the kernel may hold of a connection on both of its sides: the front counts it as sent.
+fn tcp_buffer_bytes() -> u64 {
+    let most = |file: &str| {
+        let sizes = std::fs::read_to_string(file).unwrap();
+        sizes.split_whitespace().last().unwrap().parse::<u64>().unwrap()
+    };
+    most("/proc/sys/net/ipv4/tcp_wmem") + most("/proc/sys/net/ipv4/tcp_rmem")
+}
+
+fn clickhouse_configuration(database: &ClickHouseDatabase, pace: &str) -> String {
+    format!(
+        "kind: source\nspec:\n  name: notes\n  path: clickhouse\n  tables: [notes]\n  destinations: [slow]\n  concurrency: 1\n  max_unacked_bytes: {UNACKED_BYTES}\n  \
+         spec:\n    host: {}\n    port: {}\n    database: {}\n    username: {}\n    password: ${{CLICKHOUSE_PASSWORD}}\n    cursor: id\n\
+         ---\nkind: destination\nspec:\n  name: slow\n  path: discard\n  spec:\n    {pace}\n",
+        database.host(),
+        database.port(),
+        database.name(),
+        database.user()
+    )
 }
 
 async fn fill(database: &Database) -> Result<()> {
