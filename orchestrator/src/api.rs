@@ -12,6 +12,7 @@ mod endpoints;
 mod events;
 mod freshness;
 mod guard;
+pub mod hosts;
 mod moments;
 mod openapi;
 mod page;
@@ -35,6 +36,7 @@ use crate::serve::handle::DaemonHandle;
 use access::Access;
 use answer::Refusal;
 use guard::Guard;
+use hosts::Hosts;
 use runs::RunCounts;
 
 /// Where the API begins. A later, incompatible one gets a number of its own beside it.
@@ -53,8 +55,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Options {
     /// Who may do what.
     pub access: Access,
-    /// Names beside those of this machine under which the API is reached without tokens; `guard` says why.
-    pub hosts: Vec<String>,
+    /// Names beside those of this machine under which the API is reached without tokens.
+    pub hosts: Hosts,
     /// What must not leave.
     pub secrets: Secrets,
     /// Served beside the API: metrics, for who may look, and health, for anybody.

@@ -27,7 +27,7 @@ mod validate;
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use longshore_config::{Configuration, Loader, Secrets, Source};
+use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::Error;
 use longshore_state::{Holder, StateStore};
 use longshore_telemetry::Target;
@@ -36,6 +36,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::{
     failure::{Exit, Failure},
+    loading,
     observe::{Observation, metrics::Metrics, telemetry::Telemetry},
     plugin_host::PluginHost,
 };
@@ -91,7 +92,7 @@ enum Command {
     Sync(sync::Arguments),
     /// Run syncs by their schedules, until it is told to end.
     Serve(serve::Arguments),
-    /// Look at the syncs of a daemon, pause, resume and run them.
+    /// Look at the syncs of a daemon, pause, resume, run and cancel them.
     Syncs(syncs::Arguments),
     /// Look at cursors, set them, reset them.
     State(state::Arguments),
@@ -194,9 +195,9 @@ pub fn run() -> ExitCode {
         spans_to: telemetry.for_plugins().cloned(),
         cancel: CancellationToken::new(),
     };
+    listen_to_signals(&context.cancel);
     let outcome = runtime.block_on(async {
-        let signals = tokio::spawn(follow_signals(context.cancel.clone()));
-        let outcome = match command {
+        match command {
             // A sync ends in order by itself.
             Command::Sync(arguments) => sync::run(&arguments, &context).await,
             // A daemon drains.
@@ -207,12 +208,11 @@ pub fn run() -> ExitCode {
                 outcome = dispatch(command, &context) => outcome,
                 () = context.cancel.cancelled() => Err(Failure::Cancelled),
             },
-        };
-        signals.abort();
-        outcome
+        }
     });
     // The connection to the collector lives in the runtime.
     telemetry.end();
+    // Nobody waits for a thread that hangs.
     runtime.shutdown_background();
     match outcome {
         Ok(exit) => exit.into(),
@@ -240,6 +240,20 @@ async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> 
     }
 }
 
+/// Follows signals on a thread with a runtime of its own: whatever hangs in the other one, a second signal ends the process.
+fn listen_to_signals(cancel: &CancellationToken) {
+    let cancel = cancel.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let listening = runtime.and_then(|runtime| {
+        let named = std::thread::Builder::new().name("longshore-signals".to_owned());
+        // It ends with the process.
+        named.spawn(move || runtime.block_on(follow_signals(cancel)))
+    });
+    if let Err(error) = listening {
+        tracing::warn!(%error, "signals can not be listened to: a sync will not end in order");
+    }
+}
+
 /// The first SIGINT or SIGTERM asks for an orderly end, the second one ends at once.
 async fn follow_signals(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -263,8 +277,11 @@ async fn follow_signals(cancel: CancellationToken) {
 }
 
 impl Context {
-    fn load(&self, files: &ConfigurationFiles) -> Result<Configuration, Failure> {
-        let configuration = Loader::new().with_secrets(self.secrets.clone()).load(&files.paths)?;
+    async fn load(&self, files: &ConfigurationFiles) -> Result<Configuration, Failure> {
+        let configuration = tokio::select! {
+            loaded = loading::load(files.paths.clone(), self.secrets.clone()) => loaded?,
+            () = self.cancel.cancelled() => return Err(Failure::Cancelled),
+        };
         for warning in &configuration.warnings {
             self.output.note(&warning.to_string());
         }

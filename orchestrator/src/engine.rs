@@ -9,6 +9,7 @@
 //! | [`plan`] | what to read: selected tables, stored states, an interrupted run to go on with |
 //! | [`run`] | a sync from its hold to its report, over as many attempts as it takes |
 //! | `attempts` | how many attempts, how far apart, what is said of those that broke off |
+//! | `failed_start` | an attempt that failed before it had a run, remembered all the same |
 //! | `attempt` | the steps of one attempt in their order, and what happens at their end |
 //! | `queue` | partitions that go one after the other |
 //! | `prepare` | the destinations made ready, once, before a row is read |
@@ -28,6 +29,7 @@ mod attempt;
 mod attempts;
 mod begin;
 pub mod dry_run;
+mod failed_start;
 pub mod hold;
 mod old_rows;
 pub mod plan;

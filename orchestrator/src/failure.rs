@@ -68,8 +68,15 @@ impl Failure {
             Self::Error(error) | Self::TooManyRejects(error) => error.clone(),
             Self::Cancelled => Error::config("cancelled", "The run was cancelled"),
             Self::Configuration(diagnostics) => {
-                let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
-                Error::config("configuration_invalid", first.unwrap_or_default())
+                let Some(first) = diagnostics.first() else {
+                    return Error::config("configuration_invalid", "The configuration is wrong");
+                };
+                let place = match (first.line(), first.column()) {
+                    (Some(line), Some(column)) => format!("{}:{line}:{column}", first.file),
+                    _ => first.file.clone(),
+                };
+                let help = first.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+                Error::config("configuration_invalid", first.message.clone()).with_remedy(format!("At {place}{help}"))
             }
         }
     }

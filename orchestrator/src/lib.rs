@@ -12,6 +12,7 @@ pub mod failure;
 mod figures;
 mod history;
 mod ledger;
+mod loading;
 pub mod moment;
 pub mod observe;
 pub mod plugin_host;

@@ -47,6 +47,7 @@ use crate::{
     plugin_host::PluginHost,
 };
 use alerting::Alerting;
+pub use answering::MetricsHttp;
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
@@ -77,12 +78,14 @@ pub struct Surroundings {
     pub secrets: Secrets,
     /// This process.
     pub holder: Holder,
+    /// What makes it the one daemon of the store: see [`hold`].
+    pub held: HeldSync,
     /// Cancelled when the daemon is to end: it drains.
     pub cancel: CancellationToken,
     /// Watches.
     pub observation: Observation,
     /// Where metrics and health are answered; `None`: nowhere.
-    pub metrics_listener: Option<TcpListener>,
+    pub metrics_http: Option<MetricsHttp>,
 }
 
 /// Where HTTP is answered. The address is open already, so that a daemon that can not have it does not start.
@@ -96,7 +99,6 @@ pub struct Http {
 /// Runs a daemon until it is told to end, and has. It answers HTTP at `http`, if that is anywhere.
 ///
 /// # Errors
-/// - `daemon_running`: another daemon uses the store.
 /// - `run_lost`: this process was suspended, and another daemon has taken over; it ended its runs.
 /// - Those of the store when it can not be used at the start.
 pub async fn run(
@@ -146,14 +148,14 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         store,
         secrets,
         holder,
+        held,
         cancel,
         observation,
-        metrics_listener,
+        metrics_http,
     } = around;
     let state_file = configuration.settings.state.sqlite_path().to_owned();
     let hangup = signal(SignalKind::hangup())
         .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
-    let held = hold_store(&store, holder.clone()).await?;
     let door = control::Door::make(&state_file)?;
     let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
     let concurrent_runs = usize::from(configuration.settings.serve.concurrent_runs);
@@ -178,8 +180,8 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let (daemon, handle) = Daemon::new(parts, runner).await?;
     let control = door.open(handle.clone(), secrets);
     let mut answering = JoinSet::new();
-    if let Some(listener) = metrics_listener {
-        answering.spawn(answering::answer_machines(handle.clone(), metrics, listener));
+    if let Some(http) = metrics_http {
+        answering.spawn(answering::answer_machines(handle.clone(), metrics, http));
     }
     tracing::info!(syncs, ?drain_timeout, state = %state_file.display(), "serving");
     Ok(Started {
@@ -190,8 +192,12 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     })
 }
 
-/// One daemon a store: it holds the store as a run holds its sync.
-async fn hold_store(store: &Arc<dyn StateStore>, holder: Holder) -> Result<HeldSync> {
+/// One daemon a store: it holds the store as a run holds its sync. Before it opens an address, so that one that is there already is named and not mistaken
+/// for somebody who has its port.
+///
+/// # Errors
+/// `daemon_running`: another daemon uses the store. Those of the store.
+pub async fn hold(store: &Arc<dyn StateStore>, holder: Holder) -> Result<HeldSync> {
     let held = HeldSync::acquire(Arc::clone(store), DAEMON, holder).await;
     match held {
         Err(error) if error.code == "sync_held" => Err(match store.current_hold(DAEMON).await? {

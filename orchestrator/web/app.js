@@ -19,6 +19,8 @@ const ROUTES = [
 
 /** Texts such as `5 min ago` are drawn anew this often. */
 const TICK_MS = 1_000;
+/** What is shown is asked for anew this often, whatever events say. */
+const LOOK_MS = 30_000;
 /** Reloads that events ask for are put together for so long. */
 const GATHER_MS = 250;
 
@@ -246,4 +248,6 @@ document.getElementById("leave").addEventListener("click", () => {
 
 addEventListener("popstate", () => show({ focus: true }));
 setInterval(draw, TICK_MS);
+// What another process does beside the daemon is in no event.
+setInterval(() => reload().catch(report), LOOK_MS);
 begin();

@@ -128,8 +128,23 @@ impl Longshore {
     /// It can not be started.
     pub fn start<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<RunningLongshore> {
         let mut command = Command::new(&self.program);
+        command.args(arguments);
+        self.spawn(command)
+    }
+
+    /// Starts the program through another one, which gets it and its arguments behind its own and has to become it in the end.
+    ///
+    /// # Errors
+    /// That one can not be started.
+    pub fn start_through(&self, other: &[&str], arguments: &[&str]) -> Result<RunningLongshore> {
+        let (program, its_own) = other.split_first().context("another program has a name")?;
+        let mut command = Command::new(program);
+        command.args(its_own).arg(&self.program).args(arguments);
+        self.spawn(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> Result<RunningLongshore> {
         command
-            .args(arguments)
             .current_dir(self.folder())
             .env_clear()
             .envs(
@@ -233,6 +248,11 @@ impl RunningLongshore {
     /// Whether its messages have had these words so far.
     pub fn said(&self, words: &str) -> bool {
         self.stderr.text().contains(words)
+    }
+
+    /// How often its messages have had these words so far.
+    pub fn said_times(&self, words: &str) -> usize {
+        self.stderr.text().matches(words).count()
     }
 
     /// What it has printed so far.

@@ -1,7 +1,8 @@
 //! From paths to texts.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -20,12 +21,12 @@ pub(crate) fn discover(paths: &[PathBuf], diagnostics: &mut Vec<Diagnostic>) -> 
         let found = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => list_directory(path),
             Ok(_) => Ok(vec![path.clone()]),
-            Err(error) => Err(unreadable(path, &error)),
+            Err(error) => Err(unreadable(path, &plain_reason(&error))),
         };
         match found {
             Ok(found) => {
                 for file in found {
-                    // A pipe has no canonical path that would mean anything: it is taken as it is.
+                    // What has no canonical path can not be read either, which is said when it is.
                     let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
                     if !known.contains(&identity) {
                         known.push(identity);
@@ -40,10 +41,11 @@ pub(crate) fn discover(paths: &[PathBuf], diagnostics: &mut Vec<Diagnostic>) -> 
 }
 
 fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
-    let entries = fs::read_dir(directory).map_err(|error| unreadable(directory, &error))?;
+    let failed = |error: std::io::Error| unreadable(directory, &plain_reason(&error));
+    let entries = fs::read_dir(directory).map_err(failed)?;
     let mut files = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|error| unreadable(directory, &error))?.path();
+        let path = entry.map_err(failed)?.path();
         let hidden = path
             .file_name()
             .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -67,11 +69,11 @@ fn list_directory(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 
 /// Reads one file.
 pub(crate) fn read(path: &Path) -> Result<TextFile, Diagnostic> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = open(path).map_err(|reason| unreadable(path, &reason))?;
     let mut bytes = Vec::new();
     file.take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(path, &error))?;
+        .map_err(|error| unreadable(path, &plain_reason(&error)))?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(Diagnostic::about_file(
             path.display().to_string(),
@@ -86,6 +88,24 @@ pub(crate) fn read(path: &Path) -> Result<TextFile, Diagnostic> {
         }
         Err(error) => Err(not_utf8(path, &error)),
     }
+}
+
+/// Opens a file for reading, or says in words why it can not be. What is no file is refused before it is opened: to open a pipe is to wait for whoever writes
+/// into it, and a daemon that reads its configuration again would find it empty.
+pub(crate) fn open(path: &Path) -> Result<File, String> {
+    let kind = fs::metadata(path).map_err(|error| plain_reason(&error))?.file_type();
+    let is_no_file = if kind.is_dir() {
+        "it is a directory"
+    } else if kind.is_fifo() {
+        "it is a pipe and no file"
+    } else if kind.is_socket() {
+        "it is a socket and no file"
+    } else if !kind.is_file() {
+        "it is a device and no file"
+    } else {
+        return File::open(path).map_err(|error| plain_reason(&error));
+    };
+    Err(is_no_file.to_owned())
 }
 
 /// Points at the first byte that is not UTF-8.
@@ -107,10 +127,7 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
-    Diagnostic::about_file(
-        path.display().to_string(),
-        format!("this can not be read: {}", plain_reason(error)),
-    )
-    .with_help("name a configuration file, or a directory that holds some")
+fn unreadable(path: &Path, reason: &str) -> Diagnostic {
+    Diagnostic::about_file(path.display().to_string(), format!("this can not be read: {reason}"))
+        .with_help("name a configuration file, or a directory that holds some")
 }

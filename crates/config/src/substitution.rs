@@ -4,12 +4,12 @@
 //! syntax in it has no meaning.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::Value;
 
+use crate::files;
 use crate::secrets::Secrets;
 use crate::text::{Span, TextFile, names_a_secret};
 use crate::yaml::{Content, Node, Origin, Problem, Scalar, escape_pointer, resolve_plain};
@@ -133,7 +133,7 @@ impl Substitution<'_> {
     /// One line ending at the end is not part of the value: editors and `echo` add it.
     fn read(&self, path: &str) -> Result<String, String> {
         let path = self.file.directory().join(Path::new(path));
-        let file = File::open(&path).map_err(|error| plain_reason(&error))?;
+        let file = files::open(&path)?;
         let mut bytes = Vec::new();
         file.take(LARGEST_FILE + 1)
             .read_to_end(&mut bytes)

@@ -8,6 +8,7 @@
 //! | `reject_not_pending` | a reject is to be sent again that is dealt with | the user |
 //! | `cursor_type_mismatch` | `state set` with a value of another type | the user |
 //! | `state_busy` | other processes keep the store locked | time; retryable |
+//! | `state_full` | the disk of the store is full | the user; retryable, because room comes back |
 //! | `state_corrupt`, `state_foreign`, `state_newer`, `state_unwritable`, `state_backend_unavailable` | the store can not be opened or used | the user |
 //! | `state_failed` and the rest | a bug of Longshore | we |
 

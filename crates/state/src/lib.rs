@@ -44,9 +44,9 @@ pub use reject::{
     RetriedFate, RetriedRow, RetryCounts, RetryMark, RetrySettlement, Retryable, RowPlace, Supersession, Versions,
 };
 pub use run::{
-    Attempt, AttemptOrigin, AttemptOutcome, NewRun, NewTablePlan, PartitionProgress, PluginVersion, Promotion, Run,
-    RunDetails, RunEnd, RunFilter, RunKind, RunRetention, RunStatus, StartedAttempt, TableProgress, Trigger,
-    UncertainRows,
+    Attempt, AttemptOrigin, AttemptOutcome, FailedStart, NewRun, NewTablePlan, PartitionProgress, PluginVersion,
+    Promotion, Run, RunDetails, RunEnd, RunFilter, RunKind, RunRetention, RunStatus, StartedAttempt, TableProgress,
+    Trigger, UncertainRows,
 };
 pub use run_log::{LogLevel, LogLine, RunLog, StoredLogLine};
 pub use store::StateStore;

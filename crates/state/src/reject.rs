@@ -276,6 +276,8 @@ pub struct RejectCount {
     pub rule: String,
     /// The column at fault; empty: the whole row.
     pub column: String,
+    /// Where they stand.
+    pub status: RejectStatus,
     /// How many.
     pub rejects: u64,
 }

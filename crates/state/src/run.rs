@@ -122,6 +122,31 @@ pub struct NewRun {
     pub started_at: UnixMicros,
 }
 
+/// An attempt that failed before it had a run: a plugin did not start, a database let nobody in, an option was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedStart {
+    /// A UUID, version 7, for the run that is recorded for it, unless it joins one that failed in the same way.
+    pub run_id: String,
+    /// The turn of a daemon that it was for.
+    pub turn: Option<i64>,
+    /// Who tried.
+    pub holder: Holder,
+    /// Why it began. Without plugins: they may not have come to say who they are.
+    pub origin: AttemptOrigin,
+    /// When it began.
+    pub started_at: UnixMicros,
+    /// Now.
+    pub ended_at: UnixMicros,
+    /// What it stopped at.
+    pub error: Error,
+    /// What the orchestrator says about it; its own form. Without secrets and cell values.
+    pub summary: serde_json::Value,
+}
+
+/// Attempts that join one run at most, where each failed before it had one: a database that is down for weeks must not make a run that nobody can read, and
+/// that its retention never reaches.
+pub const MAX_FAILED_STARTS: u32 = 100;
+
 /// A run as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -139,7 +164,7 @@ pub struct Run {
     pub started_at: UnixMicros,
     /// When its last attempt ended; `None`: it runs, or died.
     pub ended_at: Option<UnixMicros>,
-    /// See [`NewRun::configuration`].
+    /// See [`NewRun::configuration`]; empty: it failed before it was known what it would do, see [`FailedStart`].
     pub configuration: String,
     /// See [`NewRun::again`].
     pub again: Option<serde_json::Value>,
@@ -174,6 +199,28 @@ pub enum Trigger {
     Request,
     /// The daemon, which goes on with what was interrupted.
     Recovery,
+}
+
+impl Trigger {
+    /// The word for it in programs and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Schedule { .. } => "schedule",
+            Self::Request => "request",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// The time that the schedule names.
+    #[must_use]
+    pub fn due(self) -> Option<UnixMicros> {
+        match self {
+            Self::Schedule { due } => Some(due),
+            Self::Command | Self::Request | Self::Recovery => None,
+        }
+    }
 }
 
 /// A plugin that an attempt ran with.

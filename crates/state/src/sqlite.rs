@@ -52,7 +52,7 @@ use crate::{
         Retryable,
     },
     run::{
-        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        AttemptOrigin, FailedStart, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
         StartedAttempt, UncertainRows,
     },
     run_log::{LogLine, RunLog},
@@ -82,6 +82,7 @@ impl SqliteStore {
     /// - `state_corrupt`: the file is no database, or damaged.
     /// - `state_unwritable`: the file or its folder can not be made or written.
     /// - `state_busy`: another process keeps it locked.
+    /// - `state_full`: its disk is full.
     pub async fn open(path: &Path) -> Result<Self> {
         Self::open_with_probe(path, Arc::new(process::liveness)).await
     }
@@ -163,6 +164,15 @@ impl StateStore for SqliteStore {
         let hold = hold.clone();
         self.worker
             .write(Durability::Power, move |tx| runs::begin(tx, &hold, &run))
+            .await
+    }
+
+    async fn record_failed_start(&self, hold: &Hold, failed: FailedStart) -> Result<String> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Process, move |tx| {
+                runs::record_failed_start(tx, &hold, &failed)
+            })
             .await
     }
 
@@ -283,6 +293,20 @@ impl StateStore for SqliteStore {
         let hold = hold.clone();
         self.worker
             .write(Durability::Process, move |tx| history::remove(tx, &hold, retention))
+            .await
+    }
+
+    async fn remove_runs_of_others(
+        &self,
+        hold: &Hold,
+        configured: Vec<String>,
+        retention: RunRetention,
+    ) -> Result<u64> {
+        let hold = hold.clone();
+        self.worker
+            .write(Durability::Process, move |tx| {
+                history::remove_of_others(tx, &hold, &configured, retention)
+            })
             .await
     }
 

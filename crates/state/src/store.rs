@@ -15,7 +15,7 @@ use crate::{
         Retryable,
     },
     run::{
-        AttemptOrigin, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
+        AttemptOrigin, FailedStart, NewRun, NewTablePlan, Promotion, Run, RunDetails, RunEnd, RunFilter, RunRetention,
         StartedAttempt, UncertainRows,
     },
     run_log::{LogLine, RunLog},
@@ -42,7 +42,7 @@ use crate::{
 /// [`release`](Self::release); all the while [`renew`](Self::renew), several times a lease.
 ///
 /// # Errors of every operation
-/// `state_busy` (retryable), `state_corrupt`, `state_unwritable`, `state_failed`; see [`crate::failure`].
+/// `state_busy` and `state_full` (retryable), `state_corrupt`, `state_unwritable`, `state_failed`; see [`crate::failure`].
 #[async_trait]
 pub trait StateStore: fmt::Debug + Send + Sync {
     // ---- Holding a sync
@@ -77,6 +77,11 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `run_exists`: the id is taken.
     async fn begin_run(&self, hold: &Hold, run: NewRun) -> Result<()>;
+
+    /// Records an attempt that failed before it had a run, so that the history has it: as a run that failed, and that nobody goes on with. An interrupted run of
+    /// the sync stays what it is. Further tries of the same turn join it as further attempts, up to [`crate::run::MAX_FAILED_STARTS`], as long as the sync has no
+    /// later run. Returns the id of the run.
+    async fn record_failed_start(&self, hold: &Hold, failed: FailedStart) -> Result<String>;
 
     /// Ends replays whose process died, as failed. Returns how many rows they had sent to targets that append without hearing what became of them;
     /// they are counted with the replay and marked as uncertain.
@@ -174,6 +179,10 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Removes runs of the sync that are too old or too many, with all that is stored about them; returns how many. Stays: a run that goes on, the latest
     /// of the sync, and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
     async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64>;
+
+    /// Removes runs of syncs that are none of `configured`, which nobody runs any more, as [`remove_runs`](Self::remove_runs) does those of a sync.
+    async fn remove_runs_of_others(&self, hold: &Hold, configured: Vec<String>, retention: RunRetention)
+    -> Result<u64>;
 
     /// The latest runs, newest first, at most `limit`.
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
@@ -347,6 +356,6 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// How many rejects of a sync are pending.
     async fn count_pending_rejects(&self, sync: &str) -> Result<u64>;
 
-    /// How many rejects the ledger holds, by kind, most first.
+    /// How many rejects the ledger holds, by kind and status, most first.
     async fn count_rejects(&self, filter: &RejectFilter) -> Result<Vec<RejectCount>>;
 }

@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Endpoint> {
         get("/runs/{run}/log", "show_run_log", "What was logged while a run went on.").by(runs::log),
         post("/runs/{run}/cancel", "cancel_run", "End a run in order. What is acked is committed; the next run of the sync goes on there.").by(runs::cancel),
         get("/rejects", "list_rejects", "Rejects, newest first, page after page.").by(rejects::list),
-        get("/rejects/counts", "count_rejects", "How many rejects there are of each kind, most first.").by(rejects::counts),
+        get("/rejects/counts", "count_rejects", "How many rejects there are of each kind and status, most first.").by(rejects::counts),
         get("/rejects/export", "export_rejects", "Rejects with their rows, oldest first, as lines of JSON, to look at or to mend.")
             .needs(Needs::Operating)
             .answered_by("application/x-ndjson", "A reject with its row on each line.", rejects::export),

@@ -15,31 +15,26 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use longshore_core::Error;
-use url::Host;
 
-use super::{Shared, answer::Refusal, page};
+use super::{Shared, answer::Refusal, hosts::Hosts, page};
 
 /// What is let through.
 pub(super) struct Guard {
     /// Whoever reaches the address is an operator.
     open: bool,
-    /// Names that `Host` may have besides those of this machine.
-    hosts: Vec<String>,
+    /// What `Host` may name then.
+    hosts: Hosts,
 }
 
 impl Guard {
-    pub(super) fn new(open: bool, hosts: Vec<String>) -> Self {
+    pub(super) fn new(open: bool, hosts: Hosts) -> Self {
         Self { open, hosts }
     }
 
     fn judge(&self, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = text(headers, header::HOST).unwrap_or_default();
-        if self.open && !self.names(host) {
-            return Err(refused(
-                "host_refused",
-                "This name is not known here",
-                "Use the address, or start `longshore serve` with --host and this name; with tokens, any name will do.",
-            ));
+        if self.open {
+            self.hosts.judge(headers)?;
         }
         let foreign = text(headers, header::ORIGIN).is_some_and(|origin| !is_origin_of(origin, host))
             || headers
@@ -61,30 +56,11 @@ impl Guard {
         }
         Ok(())
     }
-
-    /// Whether a `Host` means this machine for certain: a name can be made to mean it by anybody, an address can not.
-    fn names(&self, host: &str) -> bool {
-        let name = without_port(host);
-        let known = self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
-        match Host::parse(name) {
-            Ok(Host::Ipv4(_) | Host::Ipv6(_)) => true,
-            Ok(Host::Domain(domain)) => known || domain == "localhost" || domain.ends_with(".localhost"),
-            Err(_) => false,
-        }
-    }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     // What is no text is nobody's: it must not pass for absent.
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        // The colons of an IPv6 address stand in brackets.
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    }
 }
 
 fn is_origin_of(origin: &str, host: &str) -> bool {
@@ -141,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_foreign_name_for_this_machine_opens_nothing_without_tokens() {
-        let guard = Guard::new(true, vec!["longshore.internal".to_owned()]);
+        let guard = Guard::new(true, Hosts::new(vec!["longshore.internal".to_owned()]));
         for host in [
             "127.0.0.1:4780",
             "localhost:4780",
@@ -163,7 +139,7 @@ mod tests {
             assert_eq!(code(&guard, Method::GET, &[("host", host)]), "host_refused", "{host}");
         }
         assert_eq!(code(&guard, Method::GET, &[]), "host_refused");
-        let with_tokens = Guard::new(false, Vec::new());
+        let with_tokens = Guard::new(false, Hosts::default());
         assert_eq!(
             code(&with_tokens, Method::GET, &[("host", "longshore.example.com")]),
             "passes"
@@ -173,7 +149,7 @@ mod tests {
     #[test]
     fn pages_of_others_are_refused_with_tokens_and_without() {
         for open in [true, false] {
-            let guard = Guard::new(open, Vec::new());
+            let guard = Guard::new(open, Hosts::default());
             let host = ("host", "127.0.0.1:4780");
             let json = ("content-type", "application/json");
             let ask = |more: &[(&str, &str)]| code(&guard, Method::POST, &[&[host, json], more].concat());
@@ -195,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_change_has_to_be_json_which_no_form_can_send() {
-        let guard = Guard::new(true, Vec::new());
+        let guard = Guard::new(true, Hosts::default());
         let host = ("host", "localhost");
         for kind in ["application/json", "application/json; charset=utf-8"] {
             assert_eq!(code(&guard, Method::POST, &[host, ("content-type", kind)]), "passes");

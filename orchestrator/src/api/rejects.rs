@@ -98,7 +98,7 @@ pub(super) struct RejectCounts {
     counts: Vec<ShownCount>,
 }
 
-/// Rejects of one kind.
+/// Rejects of one kind that stand in one place.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "RejectCount")]
 struct ShownCount {
@@ -108,6 +108,7 @@ struct ShownCount {
     rule: String,
     /// Empty: the whole row.
     column: String,
+    status: RejectStatus,
     rejects: u64,
 }
 
@@ -348,7 +349,7 @@ async fn resolved(service: &Service, filters: &Filters) -> Result<RejectFilter> 
 }
 
 fn configured(service: &Service) -> Vec<String> {
-    service.daemon.syncs().into_iter().map(|sync| sync.name).collect()
+    service.daemon.views().into_iter().map(|sync| sync.name).collect()
 }
 
 impl From<RejectCount> for ShownCount {
@@ -359,6 +360,7 @@ impl From<RejectCount> for ShownCount {
             destination: count.destination,
             rule: count.rule,
             column: count.column,
+            status: count.status,
             rejects: count.rejects,
         }
     }

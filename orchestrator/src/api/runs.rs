@@ -119,7 +119,7 @@ async fn count(service: &Service, run: Run) -> Result<CountedRun> {
 
 pub(super) async fn show(call: Call<String>) -> Result<RunAnswer, Refusal> {
     let details = run_called(call.service.store.as_ref(), &call.path).await?;
-    let activities = call.service.daemon.syncs().into_iter().filter_map(|sync| sync.activity);
+    let activities = call.service.daemon.views().into_iter().filter_map(|sync| sync.activity);
     let activity = activities
         .into_iter()
         .find(|activity| activity.run_id.as_deref() == Some(&*details.run.run_id));

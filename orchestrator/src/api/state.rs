@@ -110,7 +110,7 @@ pub(super) async fn reset(call: Call<String, Nothing, ResetWish>) -> Result<Show
 
 /// Refuses the name of a sync that is neither configured nor was ever run.
 pub(super) async fn known(service: &Service, sync: &str) -> Result<()> {
-    match service.daemon.sync(sync) {
+    match service.daemon.view(sync) {
         Ok(_) => Ok(()),
         Err(_) => require_sync(service.store.as_ref(), sync).await,
     }

@@ -9,7 +9,7 @@ use super::{Service, answer::Refusal, call::Call, freshness::age_seconds, moment
 use crate::{
     documents::ErrorDocument,
     history::turns::ShownTurn,
-    serve::handle::{Activity, LastRun, Phase, ScheduleView, SyncView, TableView},
+    serve::handle::{Activity, LastRun, Phase, ScheduleView, Standing, TableView},
 };
 
 /// Runs of a sync that are told with it, for a picture of the last ones.
@@ -42,11 +42,11 @@ pub(super) struct ShownSync {
     destinations: Vec<String>,
     /// When it runs by itself; null: only by request.
     schedule: Option<ShownSchedule>,
-    /// When it will run next by itself; null without a schedule, or paused.
+    /// When it will run next by itself, or is tried again; null without a schedule, or paused.
     next_run_at: Option<Moment>,
     /// The run that goes on or waits.
     activity: Option<ShownActivity>,
-    /// The last run that ended, or a later try that did not come to a run.
+    /// The last run that ended.
     last_run: Option<ShownLastRun>,
     /// The cursors as they are stored.
     cursors: Vec<ShownCursor>,
@@ -134,8 +134,7 @@ pub(super) struct ShownTable {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "LastRun")]
 struct ShownLastRun {
-    /// Null: it failed before there was a run.
-    run_id: Option<String>,
+    run_id: String,
     status: RunStatus,
     started_at: Moment,
     ended_at: Option<Moment>,
@@ -209,15 +208,15 @@ pub(super) struct ShownCancelled {
 
 pub(super) async fn list(call: Call) -> Result<SyncList, Refusal> {
     let mut syncs = Vec::new();
-    for view in call.service.daemon.syncs() {
-        syncs.push(shown(&call.service, view).await?);
+    for standing in call.service.daemon.syncs().await? {
+        syncs.push(shown(&call.service, standing).await?);
     }
     Ok(SyncList { syncs })
 }
 
 pub(super) async fn show(call: Call<String>) -> Result<ShownSync, Refusal> {
-    let view = call.service.daemon.sync(&call.path)?;
-    Ok(shown(&call.service, view).await?)
+    let standing = call.service.daemon.sync(&call.path).await?;
+    Ok(shown(&call.service, standing).await?)
 }
 
 pub(super) async fn run(call: Call<String>) -> Result<ShownStarted, Refusal> {
@@ -268,7 +267,8 @@ pub(super) async fn turns(call: Call<String, TurnQuery>) -> Result<TurnList, Ref
     })
 }
 
-async fn shown(service: &Service, view: SyncView) -> Result<ShownSync> {
+async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
+    let view = standing.sync;
     let now = UnixMicros::now();
     let cursors = service.store.list_states(Some(&view.name)).await?;
     let cursors = cursors.iter().map(|stored| ShownCursor::of(stored, now));
@@ -294,7 +294,7 @@ async fn shown(service: &Service, view: SyncView) -> Result<ShownSync> {
         schedule: view.schedule.map(ShownSchedule::from),
         next_run_at: view.next_run_at.map(Moment),
         activity: view.activity.as_ref().map(ShownActivity::from),
-        last_run: view.last_run.map(ShownLastRun::from),
+        last_run: standing.last_run.map(ShownLastRun::from),
     })
 }
 

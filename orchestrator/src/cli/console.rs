@@ -1,5 +1,7 @@
 //! Standard error: log lines and progress bars, without getting into each other's way, and without secrets.
 
+mod lines;
+
 use std::{
     io::{self, IsTerminal as _, Write},
     sync::{Arc, Mutex},
@@ -8,9 +10,7 @@ use std::{
 use indicatif::MultiProgress;
 use longshore_config::Secrets;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    Layer as _, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::observe::{Observation, run_log, telemetry::Telemetry};
 
@@ -33,23 +33,15 @@ impl Console {
     pub(crate) fn log(&self, level: LevelFilter, json: bool, observation: &Observation, telemetry: &Telemetry) {
         let lines = tracing_subscriber::fmt::layer().with_writer(self.clone());
         let lines = if json {
-            lines
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_span_list(false)
-                .boxed()
+            lines.json().event_format(lines::Objects::new()).boxed()
         } else {
             lines
                 .with_ansi(self.is_terminal() && std::env::var_os("NO_COLOR").is_none())
-                .with_target(false)
+                .event_format(lines::Text)
                 .boxed()
         };
-        // Spans tie lines to runs; a person who reads lines needs none.
-        let printed = filter_fn(move |metadata| !metadata.is_span() && *metadata.level() <= level);
-        let printed = printed.with_max_level_hint(level);
         tracing_subscriber::registry()
-            .with(lines.with_filter(printed))
+            .with(lines.with_filter(lines::printed_from(level)))
             .with(observation.logs.layer().with_filter(LevelFilter::from(run_log::LEVEL)))
             .with(telemetry.layer())
             .init();

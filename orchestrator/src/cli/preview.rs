@@ -80,7 +80,7 @@ struct ShownReject {
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&arguments.selected.files)?;
+    let configuration = context.load(&arguments.selected.files).await?;
     let host = context.plugin_host()?;
     let mut previews = Vec::new();
     for source in arguments.selected.of(&configuration)? {

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::{ConfigurationFiles, Context};
 use crate::{
     failure::{Exit, Failure},
-    serve::{self, DEFAULT_DRAIN_TIMEOUT, Options, Surroundings, clock::Clock},
+    serve::{self, DEFAULT_DRAIN_TIMEOUT, MetricsHttp, Options, Surroundings, clock::Clock},
 };
 use http::HttpArguments;
 
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// How long running syncs may go on after SIGTERM or Ctrl-C before they are stopped in order; the next start goes on with them.
     #[arg(long, value_name = "TIME", default_value_t = Span::from_seconds(DEFAULT_DRAIN_TIMEOUT.as_secs() as u32))]
     drain_timeout: Span,
-    /// Answer /metrics (for Prometheus), /healthz and /readyz at this address, without a token: best one that only this machine or a network of your own reaches.
+    /// Answer /metrics (for Prometheus), /healthz and /readyz at this address, without a token: best one that only this machine or a network of your own reaches. Asked under its address, localhost, or a name of --host.
     #[arg(long, value_name = "HOST:PORT")]
     metrics_listen: Option<String>,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 
 /// Runs syncs by their schedules until it is told to end.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&arguments.files)?;
+    let configuration = context.load(&arguments.files).await?;
     let options = Options {
         paths: arguments.files.paths,
         drain_timeout: arguments.drain_timeout.duration(),
@@ -42,20 +42,42 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if options.clock != Clock::default() {
         tracing::warn!("schedules go by a clock for tests");
     }
-    let metrics_listener = match &arguments.metrics_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
+    let store = context.store(&configuration).await?;
+    let held = serve::hold(&store, context.holder()).await?;
+    let opened = async {
+        let hosts = arguments.http.hosts();
+        let metrics_http = match &arguments.metrics_listen {
+            Some(address) => {
+                let listener = listen(address).await?;
+                Some(MetricsHttp { listener, hosts })
+            }
+            None => None,
+        };
+        Ok::<_, Failure>((
+            metrics_http,
+            context.plugin_host()?,
+            arguments.http.open(context).await?,
+        ))
+    };
+    let (metrics_http, host, http) = match opened.await {
+        Ok(opened) => opened,
+        Err(failure) => {
+            if let Err(error) = held.release().await {
+                tracing::debug!(%error, "the state could not be given back; the next daemon takes it over");
+            }
+            return Err(failure);
+        }
     };
     let around = Surroundings {
-        host: context.plugin_host()?,
-        store: context.store(&configuration).await?,
+        host,
+        store,
         secrets: context.secrets.clone(),
         holder: context.holder(),
+        held,
         observation: context.observation.clone(),
-        metrics_listener,
+        metrics_http,
         cancel: context.cancel.clone(),
     };
-    let http = arguments.http.open(context).await?;
     serve::run(configuration, options, around, http).await?;
     Ok(Exit::Done)
 }

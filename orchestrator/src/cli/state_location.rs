@@ -23,12 +23,12 @@ pub(super) struct StateArguments {
 
 impl StateArguments {
     /// Where the state is.
-    pub(super) fn location(&self, context: &Context) -> Result<StateLocation, Failure> {
+    pub(super) async fn location(&self, context: &Context) -> Result<StateLocation, Failure> {
         if !self.configuration.is_empty() {
             let files = ConfigurationFiles {
                 paths: self.configuration.clone(),
             };
-            return Ok(context.load(&files)?.settings.state);
+            return Ok(context.load(&files).await?.settings.state);
         }
         match &self.state {
             Some(text) => Ok(text.parse().map_err(|error| {
@@ -40,7 +40,7 @@ impl StateArguments {
 
     /// Opens the state.
     pub(super) async fn open(&self, context: &Context) -> Result<Arc<dyn StateStore>, Failure> {
-        let location = self.location(context)?;
+        let location = self.location(context).await?;
         if !self.configuration.is_empty() {
             return Ok(longshore_state::open(&location.to_string()).await?);
         }

@@ -85,7 +85,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         return dry_run::run(arguments, context).await;
     }
     let reading = arguments.again.reading()?;
-    let configuration = context.load(&arguments.selected.files)?;
+    let configuration = context.load(&arguments.selected.files).await?;
     let host = context.plugin_host()?;
     let announced = Announced::default();
     let announce = |notice: &str| announced.say(context, notice);

@@ -1,11 +1,14 @@
-//! `longshore syncs list|turns|pause|resume|run`: against the daemon that uses the state, or the state itself where none runs.
+//! `longshore syncs list|turns|pause|resume|run|cancel`: against the daemon that uses the state, or the state itself where none runs.
 
+mod cancel;
 mod shown;
 mod turns;
 
 use clap::{Args, Subcommand};
 use longshore_core::Error;
 use longshore_state::{DAEMON, StateStore, UnixMicros};
+
+pub(super) use cancel::run_by_another_process;
 
 use super::{Context, state_location::StateArguments};
 use crate::{
@@ -47,6 +50,8 @@ enum Command {
     Resume(Named),
     /// Let the daemon run a sync now, whatever its schedule says.
     Run(Named),
+    /// End the run of a sync in order, or take back the one that waits or is to be tried again. What is acked is committed; the next run goes on there.
+    Cancel(Named),
 }
 
 #[derive(Args)]
@@ -64,12 +69,13 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Command::Pause(Named { sync, state }) => set_paused(&sync, true, &state, context).await?,
         Command::Resume(Named { sync, state }) => set_paused(&sync, false, &state, context).await?,
         Command::Run(Named { sync, state }) => run_now(sync, &state, context).await?,
+        Command::Cancel(Named { sync, state }) => cancel::run(sync, &state, context).await?,
     }
     Ok(Exit::Done)
 }
 
 async fn list(state: &StateArguments, context: &Context) -> Result<(), Failure> {
-    let location = state.location(context)?;
+    let location = state.location(context).await?;
     if let Some(daemon) = Client::connect(location.sqlite_path()).await? {
         let mut syncs = daemon.ask_value(&Question::Syncs).await?;
         shown::make_readable(&mut syncs);
@@ -85,7 +91,7 @@ async fn list(state: &StateArguments, context: &Context) -> Result<(), Failure> 
 }
 
 async fn set_paused(sync: &str, paused: bool, state: &StateArguments, context: &Context) -> Result<(), Failure> {
-    let location = state.location(context)?;
+    let location = state.location(context).await?;
     let answer = match Client::connect(location.sqlite_path()).await? {
         Some(daemon) => {
             let sync = sync.to_owned();
@@ -130,7 +136,7 @@ fn pause_in_words(answer: &PauseState) -> String {
 }
 
 async fn run_now(sync: String, state: &StateArguments, context: &Context) -> Result<(), Failure> {
-    let location = state.location(context)?;
+    let location = state.location(context).await?;
     let Some(daemon) = Client::connect(location.sqlite_path()).await? else {
         let message = format!("No daemon runs with the state {location}, so there is nobody to run {sync} now");
         return Err(Error::config("daemon_missing", message)

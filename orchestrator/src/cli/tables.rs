@@ -50,7 +50,7 @@ struct ShownColumn {
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&arguments.selected.files)?;
+    let configuration = context.load(&arguments.selected.files).await?;
     let host = context.plugin_host()?;
     let mut shown = Vec::new();
     let mut exit = Exit::Done;

@@ -30,7 +30,7 @@ struct ShownCheck {
 }
 
 pub(super) async fn run(selected: &Selected, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&selected.files)?;
+    let configuration = context.load(&selected.files).await?;
     let host = context.plugin_host()?;
     let mut results = Vec::new();
     for source in selected.of(&configuration)? {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) async fn run(files: &ConfigurationFiles, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(files)?;
+    let configuration = context.load(files).await?;
     let host = context.plugin_host()?;
     session::validate(&host, &configuration).await?;
     let sources: Vec<&str> = configuration

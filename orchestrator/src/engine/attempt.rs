@@ -90,7 +90,8 @@ impl Engine<'_> {
         tracing::info!(
             run_id = &*run.run_id,
             attempt = run.attempt,
-            trigger = ?origin.trigger,
+            trigger = origin.trigger.as_str(),
+            due = origin.trigger.due().map(crate::moment::shown),
             longshore = origin.longshore,
             "the attempt begins"
         );

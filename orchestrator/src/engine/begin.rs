@@ -78,8 +78,9 @@ impl Engine<'_> {
             .collect())
     }
 
-    /// Removes runs beyond what the configuration remembers. After the ledger was tended: what was in it may have kept them.
-    async fn forget_old_runs(&self, task: &Task<'_>) -> Result<(), Error> {
+    /// Removes runs beyond what the configuration remembers, also those of syncs that it does not have any more. After the ledger was tended: what was in it may
+    /// have kept them.
+    pub(super) async fn forget_old_runs(&self, task: &Task<'_>) -> Result<(), Error> {
         let history = self.configuration.settings.history;
         let retention = RunRetention {
             ended_before: UnixMicros::now().before(history.retention.duration()),
@@ -89,6 +90,16 @@ impl Engine<'_> {
         let removed = self.store.remove_runs(&task.held.hold, retention).await?;
         if removed > 0 {
             tracing::info!(removed, "old runs of the sync are forgotten");
+        }
+        let sources = &self.configuration.sources;
+        let configured = sources.iter().map(|source| source.spec.name.clone()).collect();
+        let hold = &task.held.hold;
+        let removed = self.store.remove_runs_of_others(hold, configured, retention).await?;
+        if removed > 0 {
+            tracing::info!(
+                removed,
+                "old runs of syncs that the configuration does not have are forgotten"
+            );
         }
         Ok(())
     }

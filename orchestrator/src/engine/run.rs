@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use longshore_config::{Configuration, Source};
-use longshore_state::{Holder, RunKind, RunStatus, StateStore, Trigger};
+use longshore_state::{Holder, RunKind, RunStatus, StateStore, Trigger, UnixMicros};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -112,23 +112,25 @@ impl Engine<'_> {
 
     async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
-        loop {
-            let span = spans::attempt();
+        let (outcome, started_at) = loop {
+            let (span, started_at) = (spans::attempt(), UnixMicros::now());
             let outcome = self.attempt_once(task).instrument(span.clone()).await;
             outcome.record(&span);
             drop(span);
             let Some(delay) = attempts.delay_after(&outcome) else {
-                return attempts.conclude(outcome);
+                break (outcome, started_at);
             };
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = self.cancel.cancelled() => return attempts.conclude(outcome),
-                () = task.held.lost.cancelled() => return attempts.conclude(outcome),
+                () = self.cancel.cancelled() => break (outcome, started_at),
+                () = task.held.lost.cancelled() => break (outcome, started_at),
             }
             attempts.broke_off(outcome);
             self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
-        }
+        };
+        self.record_failed_start(task, &outcome, started_at).await;
+        attempts.conclude(outcome)
     }
 
     /// One attempt with plugins of its own: of those that this process has started, none of an earlier attempt is left that could still write.

@@ -20,7 +20,7 @@ use longshore_state::StateStore;
 use tracing::Span;
 
 use buffer::Buffer;
-pub use layer::RunLogLayer;
+pub use layer::{RunLogLayer, SyncName};
 use writer::Writer;
 
 /// The level from which on lines are kept with a run, whatever is printed.

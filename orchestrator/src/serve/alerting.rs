@@ -7,7 +7,7 @@ use longshore_state::UnixMicros;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::observe::alerts::{Alerter, condition::Ended, webhook::Patience};
@@ -18,8 +18,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Ends of runs that wait to be told; more than a daemon ends while one webhook is tried to the last.
 const WAITING: usize = 1_024;
 
-/// How long a daemon that ends waits for what is still to be told. What is not is in the state, and told after the next start.
+/// How long a daemon that ends waits for what is still to be told, at most. What is not is in the state, and told after the next start.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// And at least, although the time for draining is over: a webhook that works answers within this.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The task.
 pub(super) struct Alerting {
@@ -51,15 +54,19 @@ impl Alerting {
         }
     }
 
-    /// Tells what is still to be told, within a bound.
-    pub(super) async fn end(self) {
+    /// Tells what is still to be told, until the time for draining is over.
+    pub(super) async fn end(self, drained_at: Instant) {
         let Self {
             ended,
             configuration,
             mut telling,
         } = self;
         drop(ended);
-        if tokio::time::timeout(LAST_WORDS, &mut telling).await.is_err() {
+        let left = drained_at.saturating_duration_since(Instant::now());
+        if tokio::time::timeout(left.clamp(LAST_WORD, LAST_WORDS), &mut telling)
+            .await
+            .is_err()
+        {
             telling.abort();
             tracing::warn!("alerts that did not reach their webhook are told after the next start");
         }

@@ -4,11 +4,23 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use super::handle::{DaemonHandle, Readiness};
-use crate::observe::{endpoint, metrics::Metrics};
+use crate::{
+    api::hosts::Hosts,
+    observe::{endpoint, metrics::Metrics},
+};
+
+/// Where metrics and health are answered by themselves, to whoever reaches the address.
+pub struct MetricsHttp {
+    /// The address.
+    pub listener: TcpListener,
+    /// The names under which it may be asked.
+    pub hosts: Hosts,
+}
 
 /// Answers `/metrics`, `/healthz` and `/readyz` until it is dropped.
-pub(super) async fn answer_machines(handle: DaemonHandle, metrics: Metrics, listener: TcpListener) {
-    if let Err(error) = axum::serve(listener, machines(handle, metrics)).await {
+pub(super) async fn answer_machines(handle: DaemonHandle, metrics: Metrics, http: MetricsHttp) {
+    let machines = http.hosts.guard(machines(handle, metrics));
+    if let Err(error) = axum::serve(http.listener, machines).await {
         tracing::error!(%error, "metrics and health are not answered any more");
     }
 }

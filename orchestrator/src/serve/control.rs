@@ -18,7 +18,9 @@ pub(super) use server::{ControlSocket, Door};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Question {
-    /// Every sync, as [`super::handle::SyncView`].
+    /// Are you there? Answered without a look at anything.
+    Ping,
+    /// Every sync, as [`super::handle::Standing`].
     Syncs,
     /// Run a sync now.
     Run {

@@ -5,7 +5,7 @@ mod reload;
 mod wishes;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -31,7 +31,7 @@ use crate::{
     failure::Failure,
     observe::alerts::condition,
 };
-use publish::{Facts, Watched};
+use publish::Watched;
 use reload::Reloading;
 
 /// Between two looks at the counters of running syncs.
@@ -80,12 +80,13 @@ pub(super) struct Daemon {
     held_elsewhere: HashSet<String>,
     /// Whoever asked for the replay that runs.
     replaying: HashMap<String, Answer<RunReport>>,
-    facts: BTreeMap<String, Facts>,
     /// Whether the last try of each sync since the start ended well.
     succeeded: HashMap<String, bool>,
     desk: Desk,
     readiness: Readiness,
     ending: Ending,
+    /// When the time for draining is over, or was.
+    drained_at: Instant,
 }
 
 /// A replay that waits for its start.
@@ -148,13 +149,12 @@ impl Daemon {
             hangup: parts.hangup,
             held_elsewhere: HashSet::new(),
             replaying: HashMap::new(),
-            facts: BTreeMap::new(),
             succeeded: HashMap::new(),
             desk,
             readiness: Readiness::Starting,
             ending: Ending::No,
+            drained_at: Instant::now(),
         };
-        daemon.learn_all().await?;
         // Whoever asks first hears what the first steps have come to.
         daemon.settle().await?;
         daemon.readiness = Readiness::Ready;
@@ -166,24 +166,27 @@ impl Daemon {
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         let mut progress = interval(PROGRESS_EVERY);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let recorded = loop {
             let settled = self.settle().await;
             self.note_store(&settled);
             self.publish();
-            if self.ending != Ending::No && self.runner.is_idle() && settled.is_ok() {
-                break;
+            if settled.as_ref().is_err_and(|error| error.code == "run_lost") {
+                return self.lost().await;
+            }
+            let is_over = settled.is_ok() || Instant::now() >= self.drained_at;
+            if self.ending != Ending::No && self.runner.is_idle() && is_over {
+                break settled;
             }
             let pause = match settled {
                 Ok(()) => self
                     .options
                     .clock
                     .sleep_until(self.scheduler.wake_at(self.options.clock.now())),
-                Err(error) if error.code == "run_lost" => return self.lost().await,
                 Err(_) => STORE_PAUSE,
             };
             match self.wait(pause, &mut progress).await {
                 Woken::Wish(wish) => self.grant(wish).await,
-                Woken::Ended(sync, outcome) => self.run_ended(&sync, *outcome).await,
+                Woken::Ended(sync, outcome) => self.run_ended(&sync, *outcome),
                 Woken::Time => {}
                 Woken::Progress => self.watch_progress(),
                 Woken::Hangup => self.reload(None),
@@ -192,12 +195,19 @@ impl Daemon {
                 Woken::Deadline => self.deadline(),
                 Woken::Lost => return self.lost().await,
             }
-        }
+        };
         self.refuse_the_rest();
-        tracing::info!("ended; what was interrupted is gone on with at the next start");
-        self.alerting.end().await;
-        self.held.release().await?;
-        Ok(())
+        self.alerting.end(self.drained_at).await;
+        match &recorded {
+            Ok(()) => tracing::info!("ended; what was interrupted is gone on with at the next start"),
+            Err(error) => {
+                tracing::error!(code = error.code, %error, "ended, and the state did not take what came of the last runs: the next start finds it out");
+            }
+        }
+        if let Err(error) = self.held.release().await {
+            tracing::warn!(%error, "the state could not be given back; the next daemon takes it over");
+        }
+        Ok(recorded?)
     }
 
     async fn wait(&mut self, pause: Duration, progress: &mut tokio::time::Interval) -> Woken {
@@ -307,11 +317,11 @@ impl Daemon {
                 self.store.put_off_turn(&daemon, retry).await?;
             }
             Step::Close {
-                sync,
                 turn,
                 status,
                 tries,
                 error,
+                ..
             } => {
                 let end = TurnEnd {
                     id: *turn,
@@ -321,10 +331,6 @@ impl Daemon {
                     now,
                 };
                 self.store.end_turn(&daemon, end).await?;
-                // Where it did not come to a run, the turn is all that there is to see.
-                if let Err(error) = self.learn(sync).await {
-                    tracing::warn!(sync, %error, "what came of the sync can not be shown yet");
-                }
             }
             Step::Start { sync, turn } => self.start(sync, Work::Turn(*turn)),
             Step::StartReplay { sync } => {
@@ -349,7 +355,7 @@ impl Daemon {
         self.watched.insert(sync.to_owned(), Watched::default());
     }
 
-    async fn run_ended(&mut self, sync: &str, outcome: SyncOutcome) {
+    fn run_ended(&mut self, sync: &str, outcome: SyncOutcome) {
         self.watch_progress();
         self.running.remove(sync);
         self.watched.remove(sync);
@@ -364,13 +370,12 @@ impl Daemon {
         let (tries, _) = self.scheduler.sync(sync).map_or((0, None), |sync| sync.tries());
         self.scheduler.ended(sync, how.clone(), now, crate::chance::number());
         self.tell_end((sync, kind), &how, outcome, tries);
-        if let Err(error) = self.learn(sync).await {
-            tracing::warn!(%error, sync, "the history of the sync can not be read at the moment");
-        }
     }
 
     fn tell_end(&mut self, (sync, kind): (&str, &'static str), how: &Ended, outcome: SyncOutcome, tries_before: u32) {
         let draining = self.ending != Ending::No;
+        let retry_at = self.scheduler.sync(sync).and_then(|sync| sync.will_retry_at());
+        let retry_at = retry_at.filter(|_| kind == "sync");
         let (verdict, error) = match how {
             // It waits for another process, and did not begin.
             Ended::HeldElsewhere(error) => {
@@ -382,14 +387,15 @@ impl Daemon {
             Ended::Completed => (RunOutcome::Completed, None),
             Ended::Cancelled if draining => (RunOutcome::Interrupted, None),
             Ended::Cancelled => (RunOutcome::Cancelled, None),
-            Ended::Failed(error) if error.retryable => (RunOutcome::WillRetry, Some(error.clone())),
+            Ended::Failed(error) if retry_at.is_some() => (RunOutcome::WillRetry, Some(error.clone())),
+            // It would be tried again, had nobody cancelled it.
+            Ended::Failed(error) if kind == "sync" && error.retryable => (RunOutcome::Cancelled, Some(error.clone())),
             Ended::Failed(error) => (RunOutcome::Failed, Some(error.clone())),
         };
         self.held_elsewhere.remove(sync);
-        let retry_at = self.scheduler.sync(sync).and_then(|sync| sync.will_retry_at());
         let run_id = outcome.report.as_ref().map(|report| report.run_id.clone());
         match &error {
-            None => tracing::info!(sync, run_id, outcome = ?verdict, "ended"),
+            None => tracing::info!(sync, run_id, outcome = verdict.as_str(), "ended"),
             Some(error) => tracing::error!(
                 sync,
                 run_id,
@@ -404,6 +410,7 @@ impl Daemon {
         if kind == "sync" {
             // An outage is tried again and again: at some time it has to be told.
             let not_yet = verdict == RunOutcome::WillRetry && tries_before + 1 < TOLD_AFTER_TRIES;
+            let not_yet = not_yet || verdict == RunOutcome::Cancelled;
             self.alerting.run_ended(sync, condition::Ended::of(&outcome, not_yet));
         }
         let succeeded = match verdict {
@@ -432,7 +439,8 @@ impl Daemon {
         let running = self.running.len();
         tracing::info!(running, timeout = ?self.options.drain_timeout, "draining: no run is started any more");
         self.scheduler.drain();
-        self.ending = Ending::Draining(Instant::now() + self.options.drain_timeout);
+        self.drained_at = Instant::now() + self.options.drain_timeout;
+        self.ending = Ending::Draining(self.drained_at);
         self.set_readiness(Readiness::Draining);
         self.refuse_replays(wishes::draining);
         self.stop_reloading();
@@ -462,9 +470,7 @@ impl Daemon {
 
     /// Another daemon has taken over: whatever this one writes is refused, so its runs have to end.
     async fn lost(mut self) -> Result<(), Failure> {
-        tracing::error!(
-            "this daemon has lost the store: it was suspended for longer than its lease. Its runs are stopped"
-        );
+        tracing::error!("this daemon has lost the state to another process: its runs are stopped");
         self.refuse_the_rest();
         self.running.values().for_each(|task| task.cancel.cancel());
         let deadline = Instant::now() + ORDERLY_END;

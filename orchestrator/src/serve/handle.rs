@@ -5,6 +5,7 @@
 
 mod answer;
 mod event;
+mod standing;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -16,8 +17,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 pub use answer::{Cancelled, PauseState, Started};
 pub use event::{Event, RunEnded, RunOutcome};
+pub use standing::{CursorView, LastRun, Standing};
 pub(super) use view::tables_of;
-pub use view::{Activity, CursorView, LastRun, Phase, Readiness, ScheduleView, SyncView, TableView};
+pub use view::{Activity, Phase, Readiness, ScheduleView, SyncView, TableView};
 
 use crate::engine::{replay::Replay, report::RunReport};
 
@@ -108,18 +110,38 @@ impl DaemonHandle {
         (handle, desk)
     }
 
-    /// Every sync as it stands now, in the order of the configuration; the progress of running ones is read at this moment.
+    /// Every sync as it stands, in the order of the configuration, with what the store says of it.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn syncs(&self) -> Result<Vec<Standing>> {
+        let mut syncs = Vec::new();
+        for view in self.views() {
+            syncs.push(Standing::of(view, self.store.as_ref()).await?);
+        }
+        Ok(syncs)
+    }
+
+    /// One sync, with what the store says of it.
+    ///
+    /// # Errors
+    /// `sync_unknown`: the configuration has no such sync. Those of the store.
+    pub async fn sync(&self, name: &str) -> Result<Standing> {
+        Standing::of(self.view(name)?, self.store.as_ref()).await
+    }
+
+    /// Every sync as the daemon knows it now, in the order of the configuration; the progress of running ones is read at this moment.
     #[must_use]
-    pub fn syncs(&self) -> Vec<SyncView> {
+    pub fn views(&self) -> Vec<SyncView> {
         let published = self.published.borrow().clone();
         published.syncs.iter().map(SyncView::as_of_now).collect()
     }
 
-    /// One sync.
+    /// One sync as the daemon knows it now.
     ///
     /// # Errors
     /// `sync_unknown`: the configuration has no such sync.
-    pub fn sync(&self, name: &str) -> Result<SyncView> {
+    pub fn view(&self, name: &str) -> Result<SyncView> {
         let published = self.published.borrow().clone();
         let found = published.syncs.iter().find(|sync| sync.name == name);
         found
@@ -151,7 +173,7 @@ impl DaemonHandle {
         self.events.subscribe()
     }
 
-    /// Waits until something of [`syncs`](Self::syncs) or [`readiness`](Self::readiness) has changed, apart from counters of progress.
+    /// Waits until something of [`views`](Self::views) or [`readiness`](Self::readiness) has changed, apart from counters of progress.
     ///
     /// # Errors
     /// `daemon_ended`: nothing will change any more.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Options, Surroundings, clock::Clock, control::ControlSocket, handle::DaemonHandle, start};
+use super::{Options, Surroundings, clock::Clock, control::ControlSocket, handle::DaemonHandle, hold, start};
 use crate::{failure::Failure, observe::Observation, plugin_host::PluginHost};
 
 /// Bound of every wait.
@@ -49,13 +49,16 @@ impl Serving {
             clock: Clock::default(),
         };
         let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
+        let store: Arc<dyn StateStore> = Arc::new(store);
+        let held = hold(&store, Holder::current("test")).await.unwrap();
         let around = Surroundings {
             host: PluginHost::new(secrets.clone(), "/nowhere".into(), "test".to_owned()).unwrap(),
-            store: Arc::new(store),
+            store,
+            held,
             secrets,
             holder: Holder::current("test"),
             observation: Observation::default(),
-            metrics_listener: None,
+            metrics_http: None,
             cancel: cancel.clone(),
         };
         // The state's location decides where the socket is.

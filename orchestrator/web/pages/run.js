@@ -53,7 +53,7 @@ function render({ run, log, ledger }, context) {
       h("h1", {}, `${what} of ${run.sync}`),
       badge(run.status === "running" && !run.progress ? "interrupted" : run.status),
       operator && goesOn
-        ? h("div", { class: "buttons" }, h("button", { type: "button", class: "danger", "data-action": "cancel", "data-sync": run.sync, "data-run": run.run_id }, "Cancel", h("span", { class: "unseen" }, " this run")))
+        ? h("div", { class: "buttons" }, h("button", { type: "button", class: "danger", "data-action": "cancelRun", "data-sync": run.sync, "data-run": run.run_id }, "Cancel", h("span", { class: "unseen" }, " this run")))
         : null,
     ),
     facts([

@@ -26,6 +26,18 @@ export function syncButtons(sync, operator, { kind = "" } = {}) {
   );
 }
 
+const endTheRun = (sync) => ({
+  title: `Cancel the run of ${sync}?`,
+  text: "What is delivered stays delivered. The next run goes on where this one stops.",
+  yes: "Cancel the run",
+});
+
+const takeItBack = (sync) => ({
+  title: `Take back the run of ${sync} that waits?`,
+  text: "It is not tried again before the sync is due the next time. The next run goes on where the last one stopped.",
+  yes: "Take it back",
+});
+
 /** What the buttons do. */
 export const syncActions = {
   async run({ sync }) {
@@ -40,14 +52,16 @@ export const syncActions = {
     await post(path("syncs", sync, "resume"));
     notice(`Sync ${sync} runs by its schedule again`);
   },
+  /** Of the sync, whatever it is at by the time that somebody has said yes: its run may have failed meanwhile, and wait to be tried again. */
   async cancel({ sync, run }) {
-    const yes = await ask({
-      title: `Cancel the run of ${sync}?`,
-      text: "What is delivered stays delivered. The next run goes on where this one stops.",
-      yes: "Cancel the run",
-    });
-    if (!yes) return;
-    await post(run ? path("runs", run, "cancel") : path("syncs", sync, "cancel"));
+    if (!(await ask(run ? endTheRun(sync) : takeItBack(sync)))) return;
+    const { run_id: ends } = await post(path("syncs", sync, "cancel"));
+    notice(ends ? `Sync ${sync}: the run is being cancelled` : `Sync ${sync}: what waited is taken back`);
+  },
+  /** Of this run and no other. */
+  async cancelRun({ sync, run }) {
+    if (!(await ask(endTheRun(sync)))) return;
+    await post(path("runs", run, "cancel"));
     notice(`Sync ${sync}: the run is being cancelled`);
   },
 };

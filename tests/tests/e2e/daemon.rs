@@ -4,6 +4,7 @@ mod accelerated;
 mod commands;
 mod ending;
 mod failing;
+mod full_disk;
 mod page;
 mod reloading;
 mod scene;

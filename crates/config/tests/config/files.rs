@@ -153,3 +153,32 @@ fn diagnostics_serialize_flat() {
             .is_some_and(|line| line.starts_with("spec: "))
     );
 }
+
+#[test]
+fn what_is_no_file_is_refused_without_being_opened() {
+    let site = Site::empty().file("conf/all.yml", format!("{SOURCE}---\n{DESTINATION}"));
+    let made = std::process::Command::new("mkfifo")
+        .args([site.path("pipe.yml"), site.path("conf/b.yml")])
+        .status();
+    assert!(made.expect("mkfifo runs").success());
+    let _socket = std::os::unix::net::UnixListener::bind(site.path("socket.yml")).expect("a socket");
+    // To open a pipe that nobody writes into is to wait for ever.
+    let paths = ["pipe.yml", "conf", "socket.yml"].map(|name| site.path(name));
+    let error = site.loader().load(&paths).expect_err("no files");
+    let text = site.stable(&error.to_string());
+    for expected in [
+        "error: this can not be read: it is a pipe and no file\n --> pipe.yml\n",
+        "error: this can not be read: it is a pipe and no file\n --> conf/b.yml\n",
+        "error: this can not be read: it is a socket and no file\n --> socket.yml\n",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+
+    let secret = SOURCE.replace("tables: [t]", "tables: [t], spec: {password: '${file:pipe.yml}'}");
+    let error = site.file("secret.yml", format!("{secret}---\n{DESTINATION}"));
+    let error = error.loader().load(&[error.path("secret.yml")]).expect_err("no secret");
+    assert!(
+        error.to_string().contains("can not be used: it is a pipe and no file"),
+        "{error}"
+    );
+}

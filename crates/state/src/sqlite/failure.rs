@@ -54,14 +54,23 @@ fn explain(error: &rusqlite::Error, path: &Path) -> Error {
         )
         .with_remedy("Find out what keeps it open (another Longshore, a backup, an SQLite shell in a transaction), and try again.")
         .retryable(),
-        Some(ErrorCode::DiskFull) => Error::config("state_unwritable", format!("The disk of the state file {file} is full"))
-            .with_remedy("Make room. Nothing is lost: the run goes on from its last commit."),
+        Some(ErrorCode::DiskFull) => full(path),
+        // What maps the file into memory asks for its room in another way.
+        _ if matches!(error.sqlite_error(), Some(found) if found.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => full(path),
         Some(
             ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport,
         ) => unwritable(path),
         _ => Error::internal("state_failed", format!("The state file {file} refused a statement")),
     };
     told.with_cause(error)
+}
+
+/// Nobody has to change anything here: room comes back.
+fn full(path: &Path) -> Error {
+    let file = path.display();
+    Error::internal("state_full", format!("The disk of the state file {file} is full"))
+        .with_remedy("Make room. Nothing is lost: the run goes on from its last commit.")
+        .retryable()
 }
 
 pub(super) fn corrupt(path: &Path) -> Error {

@@ -8,7 +8,10 @@ use crate::{
     failure,
     hold::Hold,
     moment::UnixMicros,
-    reject::{KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectedIdentities, Retryable, Versions},
+    reject::{
+        KeptReject, NewReject, Page, Reject, RejectCount, RejectFilter, RejectStatus, RejectedIdentities, Retryable,
+        Versions,
+    },
 };
 
 /// The conditions of a [`RejectFilter`].
@@ -268,9 +271,9 @@ pub(super) fn count_pending(tx: &Transaction<'_>, sync: &str) -> Result<u64, Fai
 
 pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<RejectCount>, Failure> {
     let mut statement = tx.prepare_cached(&format!(
-        "SELECT sync, table_name, destination, rule, column_name, count(*) AS rejects FROM rejects WHERE {MATCHING}
-         GROUP BY sync, table_name, destination, rule, column_name
-         ORDER BY rejects DESC, sync, table_name, destination, rule, column_name"
+        "SELECT sync, table_name, destination, rule, column_name, status, count(*) AS rejects FROM rejects WHERE {MATCHING}
+         GROUP BY sync, table_name, destination, rule, column_name, status
+         ORDER BY rejects DESC, sync, table_name, destination, rule, column_name, status"
     ))?;
     bind(&mut statement, filter)?;
     let mut rows = statement.raw_query();
@@ -282,6 +285,7 @@ pub(super) fn count(tx: &Transaction<'_>, filter: &RejectFilter) -> Result<Vec<R
             destination: row.get("destination")?,
             rule: row.get("rule")?,
             column: row.get("column_name")?,
+            status: status_of(row)?,
             rejects: row.get("rejects")?,
         });
     }
@@ -464,8 +468,7 @@ fn kept_of(row: &Row<'_>) -> rusqlite::Result<KeptReject> {
 }
 
 fn reject_of(row: &Row<'_>) -> rusqlite::Result<Reject> {
-    let status: String = row.get("status")?;
-    let status = status.parse().map_err(|error| damaged("status", Type::Text, error))?;
+    let status = status_of(row)?;
     Ok(Reject {
         id: row.get("id")?,
         sync: row.get("sync")?,
@@ -498,4 +501,9 @@ fn reject_of(row: &Row<'_>) -> rusqlite::Result<Reject> {
             superseded: false,
         },
     })
+}
+
+fn status_of(row: &Row<'_>) -> rusqlite::Result<RejectStatus> {
+    let status: String = row.get("status")?;
+    status.parse().map_err(|error| damaged("status", Type::Text, error))
 }

@@ -14,14 +14,14 @@ use crate::{
     hold::{Hold, Holder},
     moment::UnixMicros,
     run::{
-        Attempt, AttemptOrigin, AttemptOutcome, NewRun, Run, RunDetails, RunEnd, RunFilter, RunKind, RunStatus,
-        StartedAttempt,
+        Attempt, AttemptOrigin, AttemptOutcome, FailedStart, MAX_FAILED_STARTS, NewRun, Run, RunDetails, RunEnd,
+        RunFilter, RunKind, RunStatus, StartedAttempt,
     },
 };
 
-/// Whether a run may be gone on with: the latest of its sync, not complete, not given up.
+/// Whether a run may be gone on with: the latest of its sync, not complete, not given up. What failed before it had a run is none.
 const INTERRUPTED: &str =
-    "SELECT * FROM (SELECT * FROM runs WHERE sync = ?1 AND kind = 'sync' ORDER BY id DESC LIMIT 1)
+    "SELECT * FROM (SELECT * FROM runs WHERE sync = ?1 AND kind = 'sync' AND configuration <> '' ORDER BY id DESC LIMIT 1)
      WHERE resumable AND status IN ('running', 'failed', 'cancelled')";
 
 pub(super) fn begin(tx: &Transaction<'_>, hold: &Hold, run: &NewRun) -> Result<(), Failure> {
@@ -86,6 +86,54 @@ pub(super) fn begin_attempt(
         uncertain,
         uncertain_retries,
     })
+}
+
+pub(super) fn record_failed_start(tx: &Transaction<'_>, hold: &Hold, failed: &FailedStart) -> Result<String, Failure> {
+    holds::fence(tx, hold)?;
+    let (holder, error) = (to_json(&failed.holder)?, to_json(&failed.error)?);
+    let joined = failed
+        .turn
+        .map(|turn| failed_start_before(tx, &hold.sync, turn))
+        .transpose()?;
+    let (run, run_id, number) = match joined.flatten() {
+        Some((run, run_id, attempt)) => (run, run_id, attempt + 1),
+        None => {
+            tx.execute(
+                "INSERT INTO runs (run_id, kind, resumable, sync, status, generation, attempt, started_at, configuration, holder)
+                 VALUES (:run_id, 'sync', 0, :sync, 'failed', :generation, 1, :started_at, '', :holder)",
+                named_params! {
+                    ":run_id": failed.run_id,
+                    ":sync": hold.sync,
+                    ":generation": hold.generation,
+                    ":started_at": failed.started_at.0,
+                    ":holder": holder,
+                },
+            )?;
+            (tx.last_insert_rowid(), failed.run_id.clone(), 1)
+        }
+    };
+    tx.execute(
+        "UPDATE runs SET generation = ?2, attempt = ?3, holder = ?4, ended_at = ?5, error = ?6, summary = ?7 WHERE id = ?1",
+        params![run, hold.generation, number, holder, failed.ended_at.0, error, to_json(&failed.summary)?],
+    )?;
+    insert_attempt(tx, run, number, failed.started_at, &holder)?;
+    tx.execute(
+        "UPDATE attempts SET ended_at = ?3, error = ?4, origin = ?5, status = 'failed' WHERE run = ?1 AND number = ?2",
+        params![run, number, failed.ended_at.0, error, to_json(&failed.origin)?],
+    )?;
+    Ok(run_id)
+}
+
+/// The sync's latest run, when it is a try of this turn that failed before it had one.
+fn failed_start_before(tx: &Transaction<'_>, sync: &str, turn: i64) -> Result<Option<(i64, String, u32)>, Failure> {
+    let found = tx.query_row(
+        "SELECT id, run_id, attempt FROM runs
+         WHERE id = (SELECT max(id) FROM runs WHERE sync = ?1) AND kind = 'sync' AND configuration = '' AND attempt < ?3
+         AND EXISTS (SELECT 1 FROM turns WHERE id = ?2 AND sync = ?1 AND status = 'open' AND tries > 0)",
+        params![sync, turn, MAX_FAILED_STARTS],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    );
+    Ok(found.optional()?)
 }
 
 pub(super) fn finish(tx: &Transaction<'_>, hold: &Hold, end: &RunEnd) -> Result<(), Failure> {

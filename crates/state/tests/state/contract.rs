@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod checkpoints;
+pub(crate) mod failed_starts;
 pub(crate) mod history;
 pub(crate) mod holds;
 pub(crate) mod rejects;

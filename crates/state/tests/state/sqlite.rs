@@ -75,6 +75,13 @@ contract! { sqlite:
         what_is_running_or_interrupted_is_remembered_however_old_it_is,
         a_run_that_the_ledger_names_is_remembered_until_its_rejects_are_gone,
         a_process_that_lost_its_hold_removes_no_run,
+        runs_of_syncs_that_are_not_configured_any_more_are_removed_too,
+    }
+    failed_starts {
+        what_failed_before_it_had_a_run_is_a_failed_run_of_the_history,
+        an_interrupted_run_is_gone_on_with_although_a_try_failed_before_it_had_a_run,
+        tries_of_one_turn_that_fail_before_they_have_a_run_are_attempts_of_one,
+        so_many_tries_that_nobody_could_read_them_are_several_runs,
     }
     alerts {
         an_alert_outlives_the_process_and_is_replaced_as_a_whole,

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 
 /// Sends pending rejects again: those that filters, numbers or a file name, and all of the configuration's syncs without any.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&arguments.files)?;
+    let configuration = context.load(&arguments.files).await?;
     let store = context.store(&configuration).await?;
     let wanted = wanted(&arguments, store.as_ref()).await?;
     let replays = replays(wanted, &configuration, store.as_ref()).await?;

@@ -14,6 +14,7 @@ use crate::{
     api::{
         self, DEFAULT_ADDRESS,
         access::{Access, OPERATOR_VARIABLE, READ_ONLY_VARIABLE, Role, Tokens},
+        hosts::Hosts,
     },
     cli::Context,
     serve::Http,
@@ -31,7 +32,7 @@ pub(super) struct HttpArguments {
     /// Ask for no token although other machines can reach the address: whoever does may do everything.
     #[arg(long)]
     no_authentication: bool,
-    /// A name under which the API is reached without tokens, besides addresses and localhost; may be given several times.
+    /// A name under which the API is reached without tokens, and metrics are, besides addresses and localhost; may be given several times.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 }
@@ -64,6 +65,11 @@ struct Listening {
 }
 
 impl HttpArguments {
+    /// The names under which this machine may be asked.
+    pub(super) fn hosts(&self) -> Hosts {
+        Hosts::new(self.hosts.clone())
+    }
+
     /// Opens the address, and says so.
     ///
     /// # Errors
@@ -76,7 +82,7 @@ impl HttpArguments {
         let unusable = |error: std::io::Error| {
             Error::config("address_unusable", format!("{address} can not be listened on"))
                 .with_cause(&error)
-                .with_remedy("Is another `longshore serve` running? Give this one an address of its own with --listen, or `--listen none`.")
+                .with_remedy("Another program has it, or a `longshore serve` with another state. Give this one an address of its own with --listen, or `--listen none`.")
         };
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;
@@ -93,7 +99,7 @@ impl HttpArguments {
         context.output.exact(&said)?;
         let options = api::Options {
             access,
-            hosts: self.hosts,
+            hosts: self.hosts(),
             secrets: context.secrets.clone(),
             beside: Router::new(),
             end: CancellationToken::new(),

@@ -29,7 +29,7 @@ const NO_REJECTS: &str = "nothing would be rejected";
 /// the same time is not disturbed.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let reading = arguments.again.reading()?;
-    let configuration = context.load(&arguments.selected.files)?;
+    let configuration = context.load(&arguments.selected.files).await?;
     let host = context.plugin_host()?;
     let announced = Announced::default();
     let announce = |notice: &str| announced.say(context, notice);

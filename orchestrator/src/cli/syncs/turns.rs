@@ -20,7 +20,7 @@ pub(super) async fn list(
 ) -> Result<(), Failure> {
     let store = state.open(context).await?;
     if let Some(sync) = sync {
-        let location = state.location(context)?;
+        let location = state.location(context).await?;
         require_known(store.as_ref(), location.sqlite_path(), sync).await?;
     }
     let turns: Vec<ShownTurn> = store

@@ -16,6 +16,9 @@ use tracing_subscriber::{
 use super::{Buffers, FIELD, buffer::Buffer, lock};
 use crate::plugin_host::LOG_TARGET;
 
+/// Whose run a span is: with the span, for whoever prints what is logged within it.
+pub struct SyncName(pub Arc<str>);
+
 /// Collects the lines of runs.
 pub struct RunLogLayer {
     buffers: Buffers,
@@ -29,13 +32,15 @@ impl RunLogLayer {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for RunLogLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut number = NumberOf::default();
-        attributes.record(&mut number);
-        let Some(buffer) = number.0.and_then(|number| lock(&self.buffers).get(&number).cloned()) else {
+        let mut run = RunOf::default();
+        attributes.record(&mut run);
+        let Some(buffer) = run.number.and_then(|number| lock(&self.buffers).get(&number).cloned()) else {
             return;
         };
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(buffer);
+            let mut extensions = span.extensions_mut();
+            extensions.insert(buffer);
+            extensions.insert(SyncName(run.sync.into()));
         }
     }
 
@@ -48,14 +53,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for RunLogLayer {
     }
 }
 
-/// The number of the run log that a span belongs to.
+/// The run log that a span belongs to, and whose it is.
 #[derive(Default)]
-struct NumberOf(Option<u64>);
+struct RunOf {
+    number: Option<u64>,
+    sync: String,
+}
 
-impl Visit for NumberOf {
+impl Visit for RunOf {
     fn record_u64(&mut self, field: &Field, value: u64) {
         if field.name() == FIELD {
-            self.0 = Some(value);
+            self.number = Some(value);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "sync" {
+            value.clone_into(&mut self.sync);
         }
     }
 

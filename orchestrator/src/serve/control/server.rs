@@ -146,7 +146,8 @@ async fn converse(stream: UnixStream, handle: &DaemonHandle, secrets: &Secrets) 
 
 async fn answer(handle: &DaemonHandle, question: Question) -> Result<Value> {
     match question {
-        Question::Syncs => value(&handle.syncs()),
+        Question::Ping => Ok(Value::Null),
+        Question::Syncs => value(&handle.syncs().await?),
         Question::Run { sync } => value(&handle.run_now(&sync).await?),
         Question::Pause { sync } => value(&handle.pause(&sync).await?),
         Question::Resume { sync } => value(&handle.resume(&sync).await?),

@@ -5,28 +5,12 @@ use std::sync::Arc;
 use longshore_config::Configuration;
 use longshore_core::Result;
 use longshore_schedule::Rhythm;
-use longshore_state::{RunFilter, RunStatus, StateStore, Turn, TurnStatus};
 
 use super::Daemon;
 use crate::serve::{
-    handle::{
-        Activity, CursorView, Event, LastRun, Phase, Published, Readiness, ScheduleView, SyncView, TableView, tables_of,
-    },
+    handle::{Activity, Event, Phase, Published, Readiness, ScheduleView, SyncView, TableView, tables_of},
     scheduler::{Running, SyncState},
 };
-
-/// Runs that are looked at to find the last one that ended: one may be running, and one may wait to be gone on with.
-const RUNS_LOOKED_AT: u32 = 3;
-
-/// Turns that are looked at to find the last one that is closed: one may be open.
-const TURNS_LOOKED_AT: u32 = 2;
-
-/// What the store says of a sync.
-#[derive(Clone, Default)]
-pub(super) struct Facts {
-    last_run: Option<LastRun>,
-    cursors: Vec<CursorView>,
-}
 
 /// What was told of a running sync.
 #[derive(Default)]
@@ -36,28 +20,6 @@ pub(super) struct Watched {
 }
 
 impl Daemon {
-    /// Reads what the store says of every sync.
-    pub(super) async fn learn_all(&mut self) -> Result<()> {
-        let names: Vec<String> = self
-            .scheduler
-            .syncs()
-            .iter()
-            .map(|sync| sync.name().to_owned())
-            .collect();
-        self.facts.retain(|name, _| names.contains(name));
-        for name in names {
-            self.learn(&name).await?;
-        }
-        Ok(())
-    }
-
-    /// Reads what the store says of one sync.
-    pub(super) async fn learn(&mut self, name: &str) -> Result<()> {
-        let facts = facts(self.store.as_ref(), name).await?;
-        self.facts.insert(name.to_owned(), facts);
-        Ok(())
-    }
-
     /// Shows the syncs as they stand now.
     pub(super) fn publish(&mut self) {
         let syncs = self.scheduler.syncs().iter().map(|sync| self.view(sync)).collect();
@@ -123,7 +85,6 @@ impl Daemon {
 
     fn view(&self, sync: &SyncState) -> SyncView {
         let name = sync.name();
-        let facts = self.facts.get(name).cloned().unwrap_or_default();
         SyncView {
             name: name.to_owned(),
             phase: phase(sync),
@@ -132,10 +93,8 @@ impl Daemon {
             source: source_of(&self.configuration, name),
             destinations: sync.destinations().to_vec(),
             schedule: schedule(sync),
-            next_run_at: sync.next_run_at(),
+            next_run_at: sync.next_run_at(self.options.clock.now()),
             activity: self.activity(sync),
-            last_run: facts.last_run,
-            cursors: facts.cursors,
         }
     }
 
@@ -175,47 +134,6 @@ impl Daemon {
         }
         self.scheduler.obstacle(sync)
     }
-}
-
-async fn facts(store: &dyn StateStore, name: &str) -> Result<Facts> {
-    let filter = RunFilter {
-        sync: Some(name.to_owned()),
-        ..RunFilter::default()
-    };
-    let runs = store.list_runs(&filter, RUNS_LOOKED_AT).await?;
-    let ended = runs.into_iter().find(|run| run.status != RunStatus::Running);
-    let mut cursors = Vec::new();
-    for stored in store.list_states(Some(name)).await? {
-        cursors.push(CursorView {
-            cursor: stored.state()?.cursor.map(|cursor| cursor.to_string()),
-            table: stored.table,
-            updated_at: stored.updated_at,
-        });
-    }
-    let last_run = ended.map(|run| LastRun {
-        run_id: Some(run.run_id),
-        status: run.status,
-        started_at: run.started_at,
-        ended_at: run.ended_at,
-        error: run.error,
-    });
-    let last_turn = store.list_turns(Some(name), TURNS_LOOKED_AT).await?;
-    let in_vain = last_turn.into_iter().find(|turn| turn.status != TurnStatus::Open);
-    Ok(Facts {
-        last_run: in_vain.and_then(without_run).or(last_run),
-        cursors,
-    })
-}
-
-/// A turn that failed before it came to a run, which the history of runs knows nothing of.
-fn without_run(turn: Turn) -> Option<LastRun> {
-    (turn.status == TurnStatus::Failed && turn.run_id.is_none()).then_some(LastRun {
-        run_id: None,
-        status: RunStatus::Failed,
-        started_at: turn.decided_at,
-        ended_at: turn.ended_at,
-        error: turn.error,
-    })
 }
 
 fn phase(sync: &SyncState) -> Phase {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use longshore_config::{Configuration, Loader, Secrets};
+use longshore_config::{Configuration, Secrets};
 use longshore_core::{Error, Result};
 use tokio::task::JoinHandle;
 
@@ -10,6 +10,7 @@ use super::{Daemon, Ending, wishes::draining};
 use crate::{
     engine::session,
     failure::Failure,
+    loading,
     plugin_host::PluginHost,
     serve::{
         handle::{Answer, Event},
@@ -22,8 +23,8 @@ pub(super) struct Reloading {
     checking: JoinHandle<Result<Configuration, Failure>>,
     /// Whoever asked for it, apart from signals.
     answers: Vec<Answer<()>>,
-    /// Somebody asked once more: the files may have changed since they were read.
-    again: Vec<Option<Answer<()>>>,
+    /// Somebody asked once more, and who: the files may have changed since they were read. One more check answers all of them.
+    again: Option<Vec<Answer<()>>>,
 }
 
 impl Daemon {
@@ -35,15 +36,18 @@ impl Daemon {
             }
             return;
         }
-        if let Some(reloading) = &mut self.reloading {
-            reloading.again.push(answer);
-            return;
+        match &mut self.reloading {
+            Some(reloading) => reloading.again.get_or_insert_default().extend(answer),
+            None => self.begin_check(answer.into_iter().collect()),
         }
+    }
+
+    fn begin_check(&mut self, answers: Vec<Answer<()>>) {
         let check = check(self.runner.host(), self.options.paths.clone(), self.secrets.clone());
         self.reloading = Some(Reloading {
             checking: tokio::spawn(check),
-            answers: answer.into_iter().collect(),
-            again: Vec::new(),
+            answers,
+            again: None,
         });
     }
 
@@ -74,7 +78,9 @@ impl Daemon {
         for waiting in answers {
             waiting.send(answer.clone()).ok();
         }
-        again.into_iter().for_each(|answer| self.reload(answer));
+        if let Some(answers) = again {
+            self.begin_check(answers);
+        }
     }
 
     /// Nothing is reloaded any more.
@@ -108,7 +114,6 @@ impl Daemon {
         self.configuration = Arc::new(configuration);
         self.alerting.reconfigured(Arc::clone(&self.configuration));
         self.refuse_forgotten_replays();
-        self.learn_all().await?;
         tracing::info!(syncs, "the configuration was loaded anew");
         self.tell(Event::Reloaded);
         Ok(())
@@ -143,7 +148,7 @@ impl Daemon {
 
 /// What `longshore validate` does.
 async fn check(host: Arc<PluginHost>, paths: Vec<PathBuf>, secrets: Secrets) -> Result<Configuration, Failure> {
-    let configuration = Loader::new().with_secrets(secrets).load(&paths)?;
+    let configuration = loading::load(paths, secrets).await?;
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }

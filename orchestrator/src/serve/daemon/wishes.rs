@@ -73,7 +73,10 @@ impl Daemon {
             let sync = name.to_owned();
             self.tell(Event::Paused { sync, paused });
         }
-        let next_run_at = self.scheduler.sync(name).and_then(|sync| sync.next_run_at());
+        let next_run_at = self
+            .scheduler
+            .sync(name)
+            .and_then(|sync| sync.next_run_at(self.options.clock.now()));
         Ok(PauseState {
             sync: name.to_owned(),
             paused,
@@ -124,6 +127,8 @@ impl Daemon {
             )
             .with_remedy("`longshore syncs list` shows what runs."));
         };
+        // So that it is not tried again, should it fail before it hears of it.
+        self.scheduler.cancel(&sync);
         self.stop(&sync);
         Ok(Cancelled {
             sync,

@@ -104,3 +104,17 @@ pub enum RunOutcome {
     /// The daemon is ending; the next one goes on with it.
     Interrupted,
 }
+
+impl RunOutcome {
+    /// The word for it in programs and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::WillRetry => "will_retry",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}

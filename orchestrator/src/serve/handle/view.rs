@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use longshore_core::{CursorValue, Error};
-use longshore_state::{RunStatus, UnixMicros};
+use longshore_state::UnixMicros;
 use serde::Serialize;
 
 use crate::engine::progress::Progress;
 
-/// A sync at one moment.
+/// A sync at one moment, as the daemon knows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SyncView {
     /// The name of the source.
@@ -25,14 +25,10 @@ pub struct SyncView {
     pub destinations: Vec<String>,
     /// When it runs by itself; `None`: only by request.
     pub schedule: Option<ScheduleView>,
-    /// When it will run next by itself, jitter included; `None`: without a schedule, or paused.
+    /// When it will run next by itself, jitter included, or is tried again; `None`: without a schedule, or paused.
     pub next_run_at: Option<UnixMicros>,
     /// The run that goes on or waits; `None` while it is idle.
     pub activity: Option<Activity>,
-    /// The last run that ended, as far as the store's history goes, or a later try that did not come to a run.
-    pub last_run: Option<LastRun>,
-    /// The cursors as they are stored, by table: how fresh the destination is.
-    pub cursors: Vec<CursorView>,
 }
 
 /// What a sync is doing.
@@ -111,32 +107,6 @@ pub struct TableView {
     pub cursor: Option<String>,
     /// Where the cursor is going, as text.
     pub upper_bound: Option<String>,
-}
-
-/// A run that ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LastRun {
-    /// The run; `None`: it failed before there was one, such as for a database that refused the user.
-    pub run_id: Option<String>,
-    /// How it ended.
-    pub status: RunStatus,
-    /// When its first attempt began.
-    pub started_at: UnixMicros,
-    /// When its last attempt ended.
-    pub ended_at: Option<UnixMicros>,
-    /// What it stopped at.
-    pub error: Option<Error>,
-}
-
-/// A stored cursor.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CursorView {
-    /// The table.
-    pub table: String,
-    /// The cursor, as text; `None`: a table without.
-    pub cursor: Option<String>,
-    /// When it was stored.
-    pub updated_at: UnixMicros,
 }
 
 /// Whether the daemon takes work.

@@ -43,6 +43,8 @@ struct OpenTurn {
     recovered: bool,
     /// Somebody wants it now: neither a pause nor a time to wait keeps it back.
     now: bool,
+    /// Somebody wants the try that goes on to be the last one, however it ends.
+    cancelled: bool,
     tries: u32,
     not_before: Option<UnixMicros>,
     /// What the last try ended with.
@@ -56,7 +58,11 @@ struct OpenTurn {
 #[derive(Debug)]
 enum Fate {
     Retry(UnixMicros),
-    Closed(TurnStatus),
+    /// With its try, or while it waited for one.
+    Closed {
+        status: TurnStatus,
+        tried: bool,
+    },
 }
 
 /// What runs.
@@ -150,9 +156,22 @@ impl SyncState {
         self.running.is_none() && (self.asked.is_some() || self.turn.is_some() || self.replay.is_some())
     }
 
-    /// When it runs next by itself.
-    pub(in crate::serve) fn next_run_at(&self) -> Option<UnixMicros> {
-        self.next.filter(|_| !self.paused).map(|next| next.start)
+    /// When it runs next by itself: at its next try, where one waits; else at its next due time. One that has come while a run still goes on is made up for as
+    /// soon as that ends, or left out: what can be said for certain is the one after.
+    pub(in crate::serve) fn next_run_at(&self, now: UnixMicros) -> Option<UnixMicros> {
+        if self.paused {
+            return None;
+        }
+        if let Some(retry_at) = self.retry_at().filter(|at| *at > now) {
+            return Some(retry_at);
+        }
+        match self.next? {
+            next if next.start > now => Some(next.start),
+            _ => {
+                let (schedule, _) = self.schedule()?;
+                upcoming(self.name(), schedule, now).map(|next| next.start)
+            }
+        }
     }
 
     /// The due times of the open turn.
@@ -189,7 +208,7 @@ impl SyncState {
     pub(in crate::serve) fn will_retry_at(&self) -> Option<UnixMicros> {
         match self.turn.as_ref()?.fate {
             Some(Fate::Retry(at)) => Some(at),
-            Some(Fate::Closed(_)) | None => None,
+            Some(Fate::Closed { .. }) | None => None,
         }
     }
 
@@ -304,7 +323,7 @@ impl SyncState {
 
     /// Instants at which something may be to do.
     pub(super) fn instants(&self) -> impl Iterator<Item = UnixMicros> {
-        let next = self.next_run_at();
+        let next = self.next.filter(|_| !self.paused).map(|next| next.start);
         let retry = self.turn.as_ref().and_then(|turn| turn.not_before);
         next.into_iter().chain(retry)
     }
@@ -387,14 +406,17 @@ impl SyncState {
     }
 
     pub(super) fn cancel(&mut self) -> Cancelling {
-        if self.running.is_some() {
+        if let Some(running) = self.running {
+            if let Some(turn) = self.turn.as_mut().filter(|_| running == Running::Turn) {
+                turn.cancelled = true;
+            }
             return Cancelling::Running;
         }
         let waited = self.is_waiting();
         self.asked = None;
         self.replay = None;
         if let Some(turn) = &mut self.turn {
-            turn.fate = Some(Fate::Closed(TurnStatus::Cancelled));
+            turn.take_back();
         }
         match waited {
             true => Cancelling::Waiting,
@@ -408,9 +430,13 @@ impl SyncState {
             return;
         };
         turn.now = false;
-        turn.recovered = false;
+        let recovered = std::mem::take(&mut turn.recovered);
+        let cancelled = std::mem::take(&mut turn.cancelled);
         match ended {
             Ended::Completed => turn.close(TurnStatus::Completed, None),
+            // It failed, or met another process, before it heard that it is to end.
+            Ended::HeldElsewhere(_) if cancelled => turn.take_back(),
+            Ended::Failed(error) if cancelled && error.retryable => turn.close(TurnStatus::Cancelled, Some(error)),
             Ended::Failed(error) if error.retryable => {
                 let delay = RETRY.delay_before(turn.tries.saturating_add(2), chance);
                 turn.fate = Some(Fate::Retry(now.after(delay.unwrap_or(RETRY.max_delay))));
@@ -419,11 +445,12 @@ impl SyncState {
             Ended::Failed(error) => turn.close(TurnStatus::Failed, Some(error)),
             Ended::HeldElsewhere(error) => {
                 turn.held_by = Some(error);
+                turn.recovered = recovered;
                 turn.begun = turn.had_begun;
                 turn.not_before = Some(now.after(HELD_PAUSE));
             }
             // The next daemon goes on with it.
-            Ended::Cancelled if draining => {}
+            Ended::Cancelled if draining && !cancelled => {}
             Ended::Cancelled => turn.close(TurnStatus::Cancelled, None),
         }
     }
@@ -453,6 +480,7 @@ impl OpenTurn {
             had_begun: false,
             recovered: false,
             now: false,
+            cancelled: false,
             tries: 0,
             not_before: None,
             error: None,
@@ -461,8 +489,16 @@ impl OpenTurn {
         }
     }
 
+    /// It is not tried any more.
+    fn take_back(&mut self) {
+        self.fate = Some(Fate::Closed {
+            status: TurnStatus::Cancelled,
+            tried: false,
+        });
+    }
+
     fn close(&mut self, status: TurnStatus, error: Option<Error>) {
-        self.fate = Some(Fate::Closed(status));
+        self.fate = Some(Fate::Closed { status, tried: true });
         self.error = error;
     }
 
@@ -477,11 +513,11 @@ impl OpenTurn {
                 retry_at: *retry_at,
                 error: self.error.clone()?,
             },
-            Fate::Closed(status) => Step::Close {
+            Fate::Closed { status, tried } => Step::Close {
                 sync,
                 turn,
                 status: *status,
-                tries: self.tries.saturating_add(u32::from(self.begun)),
+                tries: self.tries.saturating_add(u32::from(*tried)),
                 error: self.error.clone(),
             },
         })

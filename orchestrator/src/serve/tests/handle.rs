@@ -48,7 +48,7 @@ async fn a_run_that_somebody_asks_for_is_told_from_its_wish_to_its_end() {
     assert_eq!((error.domain, error.retryable), (Domain::Config, false));
 
     let mut handle = serving.handle.clone();
-    while handle.sync("a").unwrap().phase != Phase::Idle {
+    while handle.view("a").unwrap().phase != Phase::Idle {
         handle.changed().await.unwrap();
     }
     let turns = serving.store().list_turns(Some("a"), 10).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_run_that_somebody_asks_for_is_told_from_its_wish_to_its_end() {
 async fn a_pause_is_told_and_stored_before_it_is_answered() {
     let serving = Serving::start().await;
     let mut events = serving.handle.events();
-    let view = serving.handle.sync("a").unwrap();
+    let view = serving.handle.view("a").unwrap();
     assert!(view.next_run_at.is_some() && view.schedule.is_some());
     let paused = serving.handle.pause("a").await.unwrap();
     assert!(paused.paused && paused.changed && paused.next_run_at.is_none());
@@ -84,7 +84,7 @@ async fn what_is_unknown_or_idle_is_refused_by_name() {
     let handle = &serving.handle;
     let code = |error: longshore_core::Error| error.code;
     assert_eq!(handle.run_now("b").await.map_err(code).unwrap_err(), "sync_unknown");
-    assert_eq!(handle.sync("b").map_err(code).unwrap_err(), "sync_unknown");
+    assert_eq!(handle.view("b").map_err(code).unwrap_err(), "sync_unknown");
     assert_eq!(handle.cancel_sync("a").await.map_err(code).unwrap_err(), "sync_idle");
     assert_eq!(
         handle.cancel_run("r").await.map_err(code).unwrap_err(),
@@ -111,7 +111,7 @@ async fn a_reload_is_refused_whole_with_every_place_that_is_wrong() {
         });
         let first = diagnostics.await.remove(0);
         assert!(first.contains("longshore.yml:") && first.contains(wrong), "{first}");
-        let names: Vec<String> = serving.handle.syncs().into_iter().map(|sync| sync.name).collect();
+        let names: Vec<String> = serving.handle.views().into_iter().map(|sync| sync.name).collect();
         assert_eq!(names, ["a"]);
         assert!(serving.handle.configuration().source("b").is_none());
     }

@@ -35,7 +35,7 @@ async fn died_with(folder: &Path, status: RunStatus) -> (SqliteStore, Hold) {
     let run = NewRun {
         run_id: "run".to_owned(),
         kind: RunKind::Sync,
-        configuration: String::new(),
+        configuration: "fingerprint".to_owned(),
         again: None,
         holder: Holder::current("test"),
         started_at: NOW,

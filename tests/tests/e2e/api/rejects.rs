@@ -40,6 +40,22 @@ async fn rejects_are_filtered_counted_and_read_page_after_page() -> Result<()> {
         (&counts["counts"][0]["rejects"], &counts["counts"][0]["column"]),
         (&json!(3), &json!("url__home"))
     );
+    served
+        .post("/rejects/discard", json!({ "ids": [1], "confirmed": true }))
+        .await?
+        .good();
+    let counts = served.get("/rejects/counts").await?.good();
+    let by_status: Vec<_> = counts["counts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|count| (count["status"].as_str(), count["rejects"].as_u64()))
+        .collect();
+    assert_eq!(
+        by_status,
+        [(Some("pending"), Some(2)), (Some("discarded"), Some(1))],
+        "what is dealt with is not told as if it were pending"
+    );
     Ok(())
 }
 

@@ -79,3 +79,26 @@ async fn a_second_signal_ends_a_daemon_at_once_and_loses_nothing() -> Result<()>
     assert_eq!(resumed["activity"]["attempt"], 2);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_webhook_that_hangs_does_not_keep_a_daemon_from_ending() -> Result<()> {
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let failing = Sync {
+        source: "fail_after_rows: { rows: 1 }",
+        lines: "alerts: { url: \"${ALERT_WEBHOOK}\" }",
+        ..Sync::quick("watched")
+    };
+    let mut daemons = Daemons::new(&[failing])?;
+    let address = format!("http://{}/hook", hanging.local_addr().unwrap());
+    daemons.longshore.set_variable("ALERT_WEBHOOK", &address);
+    let daemon = daemons.start(&["--drain-timeout", "1s"]).await?;
+    daemons.longshore.json(["syncs", "run", "watched"]).await?;
+    let failed = |sync: &serde_json::Value| sync["last_run"]["status"] == "failed" && sync["phase"] == "idle";
+    daemons.until("watched", "it has failed", failed).await?;
+    let asked = std::time::Instant::now();
+    daemon.signal(Signal::TERM)?;
+    let ended = daemon.finish().await?.succeeded()?;
+    assert!(ended.stderr.contains("are told after the next start"), "{ended}");
+    assert!(asked.elapsed().as_secs() < 8, "{:?}", asked.elapsed());
+    Ok(())
+}

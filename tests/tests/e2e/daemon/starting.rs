@@ -13,6 +13,17 @@ async fn a_second_daemon_on_one_state_is_refused_and_says_who_is_there() -> Resu
     assert_eq!(second.code(), Some(2), "{second}");
     assert!(second.stderr.contains("error[daemon_running]"), "{second}");
     assert!(second.stderr.contains(&format!("process {}", daemon.pid())), "{second}");
+    assert_eq!(second.stdout, "", "it listens nowhere");
+    // Also where both would have the same address, it is the daemon that is named.
+    let address = daemon
+        .printed()
+        .trim()
+        .rsplit("http://")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let second = daemons.run(&["serve", "--listen", &address]).await?;
+    assert!(second.stderr.contains("error[daemon_running]"), "{second}");
     assert_eq!(
         daemons.sync("quick").await?["phase"],
         "idle",
@@ -29,6 +40,19 @@ async fn a_second_daemon_on_one_state_is_refused_and_says_who_is_there() -> Resu
     );
     third.signal(Signal::TERM)?;
     third.finish().await?.succeeded()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_daemon_that_can_not_have_its_address_gives_the_state_back() -> Result<()> {
+    let daemons = Daemons::new(&[Sync::quick("quick")])?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = daemons.run(&["serve", "--listen", &address]).await?;
+    assert_eq!(refused.code(), Some(2), "{refused}");
+    assert!(refused.stderr.contains("error[address_unusable]"), "{refused}");
+    let next = daemons.start(&[]).await?;
+    assert!(!next.said("taken over"), "it was given back in order");
     Ok(())
 }
 

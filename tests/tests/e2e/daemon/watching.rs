@@ -29,9 +29,22 @@ async fn get(address: &str, path: &str) -> Result<(u16, String)> {
 async fn a_daemon_answers_metrics_of_what_it_ran_and_says_whether_it_is_ready() -> Result<()> {
     let address = free_address().await?;
     let daemons = Daemons::new(&[Sync::quick("quick"), Sync::slow("slow")])?;
-    let daemon = daemons.start(&["--metrics-listen", &address]).await?;
+    let daemon = daemons
+        .start(&["--metrics-listen", &address, "--host", "prometheus.example"])
+        .await?;
     assert_eq!(get(&address, "/healthz").await?.0, 200);
     assert_eq!(get(&address, "/readyz").await?, (200, "ready\n".to_owned()));
+    let under = async |host: &str| -> Result<u16> {
+        let client = http::client().build().context("no client")?;
+        let asked = client.get(format!("http://{address}/metrics")).header("host", host);
+        Ok(asked.send().await.context("no answer")?.status().as_u16())
+    };
+    assert_eq!(under("prometheus.example:9464").await?, 200);
+    assert_eq!(
+        under("evil.example").await?,
+        403,
+        "a page under a foreign name reads nothing"
+    );
     daemons.longshore.json(["syncs", "run", "quick"]).await?;
     daemons.longshore.json(["syncs", "run", "slow"]).await?;
     daemons.until_running("slow").await?;
@@ -75,7 +88,18 @@ async fn runs_that_go_on_at_once_have_each_their_own_log_and_say_what_began_them
             .await?;
     }
     daemon.signal(Signal::TERM)?;
-    daemon.finish().await?.succeeded()?;
+    let printed = daemon.finish().await?.succeeded()?.stderr;
+    for line in printed.lines().filter(|line| line.contains("the attempt begins")) {
+        let (by_schedule, asked) = (
+            line.contains("trigger=\"schedule\" due=\"2"),
+            line.contains("trigger=\"request\""),
+        );
+        assert!(
+            by_schedule && line.ends_with("sync=\"scheduled\"") || asked && line.ends_with("sync=\"asked\""),
+            "{line}"
+        );
+    }
+    assert!(printed.contains("the attempt begins"), "{printed}");
     for (name, other, trigger) in [("scheduled", "asked", "schedule"), ("asked", "scheduled", "request")] {
         let runs = daemons.longshore.json(["runs", "list", "--sync", name]).await?;
         let run = runs[0]["run_id"].as_str().context("a run has an id")?;

@@ -4,6 +4,7 @@ use longshore_tests::{Result, browser::Window};
 use serde_json::json;
 
 use super::Visit;
+use crate::served::Quay;
 
 #[tokio::test]
 async fn a_sync_goes_from_idle_to_running_to_done_while_the_page_is_watched() -> Result<()> {
@@ -136,6 +137,39 @@ async fn a_run_is_cancelled_and_a_sync_paused_and_resumed_with_the_buttons() -> 
     browser.find("heading", "Run of numbers").await?;
     browser.sees("cancelled").await?;
     browser.sees("a request").await?;
+    visit.ends_well().await
+}
+
+#[tokio::test]
+async fn a_sync_that_waits_to_be_tried_again_is_taken_back_with_its_button() -> Result<()> {
+    let quay = Quay::open().await?;
+    let text = std::fs::read_to_string(quay.longshore.folder().join("longshore.yml")).unwrap();
+    let failing = text.replace(
+        "checkpoint_rows: 10\n",
+        "checkpoint_rows: 10\n    fail_after_rows: { rows: 1, retryable: true }\n",
+    );
+    assert_ne!(failing, text);
+    quay.longshore.write("longshore.yml", &failing)?;
+    let served = quay.serve(&[]).await?;
+    let visit = Visit::with(quay, served, Window::LAPTOP).await?;
+    let browser = &visit.browser;
+    visit.served.post("/syncs/numbers/run", json!({})).await?.good();
+    let retrying = |sync: &serde_json::Value| sync["phase"] == "retrying";
+    visit
+        .served
+        .until("numbers", "it waits for its next try", retrying)
+        .await?;
+    visit.open("/syncs/numbers").await?;
+    browser.find("button", "Run now numbers").await?;
+    browser.click("button", "Cancel numbers").await?;
+    browser
+        .find("dialog", "Take back the run of numbers that waits?")
+        .await?;
+    browser.click("button", "Take it back").await?;
+    browser.is_told("what waited is taken back").await?;
+    browser.sees("idle").await?;
+    let turns = visit.served.get("/syncs/numbers/turns").await?.good();
+    assert_eq!(turns["turns"][0]["status"], "cancelled");
     visit.ends_well().await
 }
 

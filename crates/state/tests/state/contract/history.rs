@@ -252,3 +252,35 @@ pub(crate) async fn a_process_that_lost_its_hold_removes_no_run(backend: Backend
     acquire(&*backend.open().await, 2).await;
     assert_eq!(code(store.remove_runs(&hold, EVERYTHING).await), "run_lost");
 }
+
+pub(crate) async fn runs_of_syncs_that_are_not_configured_any_more_are_removed_too(backend: Backend) {
+    let store = backend.open().await;
+    let hold = acquire(&*store, 1).await;
+    completed_runs(&*store, &hold, 3).await;
+    store.release(&hold).await.unwrap();
+    let other = match store.acquire("other", process(1), NOW, LEASE).await.unwrap() {
+        Acquisition::Acquired { hold, .. } => hold,
+        Acquisition::HeldBy(held) => panic!("held by {held:?}"),
+    };
+    let retention = RunRetention {
+        ended_before: later(2 * 3_600),
+        keep: 100,
+    };
+    let removed = async |configured: &[&str]| {
+        let configured = configured.iter().map(|&name| name.to_owned()).collect();
+        store
+            .remove_runs_of_others(&other, configured, retention)
+            .await
+            .unwrap()
+    };
+    assert_eq!(removed(&["other", SYNC]).await, 0, "it is configured");
+    assert_eq!(removed(&["other"]).await, 1);
+    assert_eq!(run_ids(&*store).await, [id(2), id(3)]);
+    let gone = store.remove_runs_of_others(&other, Vec::new(), EVERYTHING).await;
+    assert_eq!(gone.unwrap(), 1, "its latest stays: it may come back");
+    assert_eq!(run_ids(&*store).await, [id(3)]);
+
+    store.release(&other).await.unwrap();
+    let lost = store.remove_runs_of_others(&other, Vec::new(), EVERYTHING).await;
+    assert_eq!(code(lost), "run_lost");
+}

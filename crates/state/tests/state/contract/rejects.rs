@@ -48,6 +48,7 @@ pub(crate) async fn rejects_are_filtered_and_counted_by_kind(backend: Backend) {
         destination: "batch".to_owned(),
         rule: rule.to_owned(),
         column: column.to_owned(),
+        status: RejectStatus::Pending,
         rejects,
     };
     let all = store.count_rejects(&RejectFilter::default()).await.unwrap();

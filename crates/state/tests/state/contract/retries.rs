@@ -780,6 +780,9 @@ pub(crate) async fn a_discarded_reject_stays_named_and_is_never_sent(backend: Ba
         (rejects[0].row_kept, rejects[0].resolved_at, &rejects[0].resolved_run),
         (false, Some(later(20)), &None)
     );
+    let counts = store.count_rejects(&RejectFilter::default()).await.unwrap();
+    let counted: Vec<_> = counts.iter().map(|count| (count.status, count.rejects)).collect();
+    assert_eq!(counted, [(discarded, 2), (pending, 1)]);
     let broken = store.get_run(NEXT_RUN).await.unwrap().unwrap();
     assert_eq!(
         broken.run.uncertain_rows, 2,

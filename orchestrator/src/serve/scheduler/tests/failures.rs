@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use longshore_config::CatchUp;
 use longshore_core::Error;
-use longshore_state::{TurnStatus, UnixMicros};
+use longshore_state::{Trigger, TurnStatus, UnixMicros};
 
 use super::world::{World, by_request, due, lasting, minute, passing, sync};
 use crate::serve::scheduler::Ended;
@@ -140,4 +140,36 @@ fn a_daemon_that_drains_starts_nothing_and_leaves_what_it_stops_open() {
         ["b".to_owned(), "a".to_owned()],
         "the interrupted one has waited longer"
     );
+}
+
+#[test]
+fn the_next_run_is_the_next_try_and_never_lies_in_the_past() {
+    let mut world = World::new(vec![sync("a", CatchUp::Once)]);
+    let next = |world: &World| world.scheduler.sync("a").unwrap().next_run_at(world.now);
+    assert_eq!(next(&world), Some(minute(10)));
+    world.until(10);
+    assert_eq!(next(&world), Some(minute(20)));
+    world.until(25);
+    assert_eq!(next(&world), Some(minute(30)), "20 has passed while it runs");
+    world.end("a", Ended::Failed(passing()));
+    let retry_at = world.scheduler.sync("a").unwrap().retry_at();
+    assert!(retry_at.is_some_and(|at| at > world.now && at < minute(30)));
+    assert_eq!(next(&world), retry_at);
+    world.pause("a", true);
+    assert_eq!(next(&world), None);
+}
+
+#[test]
+fn what_is_gone_on_with_says_so_also_when_another_process_has_the_sync_first() {
+    let mut world = World::new(vec![sync("a", CatchUp::Once)]);
+    let trigger = |world: &World| world.scheduler.sync("a").unwrap().trigger();
+    world.until(10);
+    assert_eq!(trigger(&world), Trigger::Schedule { due: minute(10) });
+    world.restart();
+    assert_eq!(trigger(&world), Trigger::Recovery);
+    world.end("a", Ended::HeldElsewhere(lasting()));
+    assert_eq!(trigger(&world), Trigger::Recovery, "nothing was gone on with yet");
+    world.pass(Duration::from_secs(5));
+    world.end("a", Ended::Failed(passing()));
+    assert_eq!(trigger(&world), Trigger::Schedule { due: minute(10) });
 }

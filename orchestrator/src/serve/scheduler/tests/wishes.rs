@@ -95,8 +95,31 @@ fn cancelling_takes_back_what_waits_and_tells_what_runs() {
     assert_eq!(world.scheduler.cancel("a"), Cancelling::Waiting);
     world.settle();
     assert_eq!(world.turns_of("a")[1], (TurnStatus::Cancelled, due(20, 20)));
+    assert_eq!(world.turns[1].tries, 1, "waiting is no try");
     world.until(29);
     assert!(world.running.is_empty());
+}
+
+#[test]
+fn a_run_that_fails_before_it_hears_that_it_is_cancelled_is_not_tried_again() {
+    let mut world = World::new(vec![sync("a", CatchUp::Once), sync("b", CatchUp::Once)]);
+    world.until(10);
+    for name in ["a", "b"] {
+        assert_eq!(world.scheduler.cancel(name), Cancelling::Running);
+    }
+    world.end("a", Ended::Failed(passing()));
+    world.end("b", Ended::HeldElsewhere(lasting()));
+    assert_eq!(world.turns_of("a"), [(TurnStatus::Cancelled, due(10, 10))]);
+    assert_eq!(world.turns_of("b"), [(TurnStatus::Cancelled, due(10, 10))]);
+    world.until(19);
+    assert!(world.running.is_empty());
+    world.until(20);
+    world.end("a", Ended::Failed(passing()));
+    world.until(22);
+    assert!(
+        world.running.contains(&"a".to_owned()),
+        "the next one is tried again as ever"
+    );
 }
 
 #[test]
