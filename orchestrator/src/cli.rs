@@ -110,10 +110,13 @@ enum Command {
 }
 
 /// Where the configuration is.
+/// The configuration when none is named.
+const DEFAULT_CONFIGURATION: &str = "longshore.yml";
+
 #[derive(Args, Clone)]
 struct ConfigurationFiles {
     /// Files, or directories with *.yml and *.yaml files.
-    #[arg(default_value = "longshore.yml", value_name = "CONFIGURATION")]
+    #[arg(default_value = DEFAULT_CONFIGURATION, value_name = "CONFIGURATION")]
     paths: Vec<PathBuf>,
 }
 

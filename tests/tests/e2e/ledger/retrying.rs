@@ -173,7 +173,10 @@ async fn nothing_is_tried_again_by_itself_where_the_user_does_not_want_it() -> R
     ledger.sandbox.clear_faults().await?;
     assert_eq!(ledger.sync().await?["retries"], json!([]));
     assert_eq!(ledger.statuses().await?, ["pending"]);
-    let replayed = ledger.longshore.json(["rejects", "replay"]).await?;
+    let replayed = ledger
+        .longshore
+        .json(["rejects", "replay", "--config", "longshore.yml"])
+        .await?;
     assert_eq!(retried(&replayed), (1, 1, 0));
     Ok(())
 }
