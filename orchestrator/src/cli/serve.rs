@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{ConfigurationFiles, Context};
 use crate::{
+    engine::session,
     failure::{Exit, Failure},
     serve::{self, DEFAULT_DRAIN_TIMEOUT, Options, Surroundings, clock::Clock},
 };
@@ -42,12 +43,18 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if options.clock != Clock::default() {
         tracing::warn!("schedules go by a clock for tests");
     }
+    let host = context.plugin_host()?;
+    // Before anybody is answered: what is secret and what is a name is then known.
+    tokio::select! {
+        () = session::learn(&host, &configuration) => {}
+        () = context.cancel.cancelled() => {}
+    }
     let metrics_listener = match &arguments.metrics_listen {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
     let around = Surroundings {
-        host: context.plugin_host()?,
+        host,
         store: context.store(&configuration).await?,
         secrets: context.secrets.clone(),
         holder: context.holder(),

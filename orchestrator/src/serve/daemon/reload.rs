@@ -10,6 +10,7 @@ use super::{Daemon, Ending, wishes::draining};
 use crate::{
     engine::session,
     failure::Failure,
+    figures::counted,
     plugin_host::PluginHost,
     serve::{
         handle::{Answer, Event},
@@ -132,8 +133,8 @@ impl Daemon {
             .and_then(|first| first.lines().next())
             .unwrap_or_default();
         let message = format!(
-            "The new configuration was refused, with {} errors: {first}",
-            diagnostics.len()
+            "The new configuration was refused, with {}: {first}",
+            counted(diagnostics.len() as u64, "error", "errors")
         );
         self.tell(Event::ReloadRefused { diagnostics });
         Error::config("configuration_invalid", message)
@@ -147,6 +148,8 @@ async fn check(host: Arc<PluginHost>, paths: Vec<PathBuf>, secrets: Secrets) -> 
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    session::validate(&host, &configuration).await?;
+    for warning in session::validate(&host, &configuration).await? {
+        tracing::warn!("{warning}");
+    }
     Ok(configuration)
 }
