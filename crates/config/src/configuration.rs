@@ -155,7 +155,6 @@ struct Loading<'l> {
     sources: Vec<Source>,
     destinations: Vec<Destination>,
     settings: Option<Settings>,
-    documents: usize,
     files: Vec<String>,
     diagnostics: Vec<Diagnostic>,
     /// Whether every document was seen: if not, what seems to be missing may only be unread.
@@ -219,7 +218,6 @@ impl<'l> Loading<'l> {
             sources: Vec::new(),
             destinations: Vec::new(),
             settings: None,
-            documents: 0,
             files: Vec::new(),
             diagnostics: Vec::new(),
             complete: true,
@@ -228,6 +226,7 @@ impl<'l> Loading<'l> {
     }
 
     fn take_files(&mut self, paths: &[PathBuf]) {
+        self.loader.secrets.begin_configuration();
         let found = files::discover(paths, &mut self.diagnostics);
         self.complete = self.diagnostics.is_empty();
         for path in &found {
@@ -257,19 +256,19 @@ impl<'l> Loading<'l> {
             );
         }
         for mut root in parsed.documents {
-            self.documents += 1;
             if self.settings_alone && says_to_be_none(&root) {
                 continue;
             }
+            let number = self.loader.secrets.next_document();
             let substitution = Substitution {
                 file: &file,
                 lookup: &self.loader.lookup,
                 secrets: &self.loader.secrets,
-                document: self.documents,
+                document: number,
             };
             let mut problems = Vec::new();
             substitution.apply(&mut root, "", &mut problems);
-            let document = Document::new(self.documents, Arc::clone(&file), root, self.loader.secrets.clone());
+            let document = Document::new(number, Arc::clone(&file), root, self.loader.secrets.clone());
             document.keep_telling();
             self.diagnostics
                 .extend(problems.iter().map(|problem| document.problem(problem)));

@@ -272,13 +272,13 @@ impl Document {
         let secrets = &self.shared.secrets;
         let text = text_of(scalar);
         let parts = credentials(&text);
+        for secret in parts.iter().chain([&text]) {
+            secrets.mark(secret, place.clone());
+        }
         match parts.is_empty() {
             true => secrets.convict(place),
             // Of a connection string the password is secret, and not the name of the database.
             false => secrets.acquit(place),
-        }
-        for secret in parts.iter().chain([&text]) {
-            secrets.mark(secret, place.clone());
         }
         let mut masks = self.shared.masks.write().unwrap_or_else(PoisonError::into_inner);
         // A reference such as `${PASSWORD}` stays readable.

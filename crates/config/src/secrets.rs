@@ -65,6 +65,8 @@ struct Known {
     values: BTreeMap<String, Standing>,
     names: BTreeSet<String>,
     needles: Vec<Needle>,
+    /// Documents that were numbered.
+    documents: usize,
 }
 
 /// Why a value is kept.
@@ -183,53 +185,50 @@ impl Secrets {
 
     /// A schema has shown that nothing at this place is secret.
     pub(crate) fn release(&self, place: &Use) {
-        self.change(|known| {
-            for standing in known.values.values_mut() {
-                standing.secret.remove(place);
-                standing.suspected.remove(place);
-            }
-        });
+        self.change(|standing| standing.secret.remove(place) | standing.suspected.remove(place));
     }
 
     /// A schema has shown that what is secret at this place is not what was suspected there.
     pub(crate) fn acquit(&self, place: &Use) {
-        self.change(|known| {
-            for standing in known.values.values_mut() {
-                standing.suspected.remove(place);
-            }
-        });
+        self.change(|standing| standing.suspected.remove(place));
     }
 
     /// A schema has shown that whatever was suspected at this place is secret.
     pub(crate) fn convict(&self, place: &Use) {
-        self.change(|known| {
-            for standing in known.values.values_mut() {
-                if standing.suspected.remove(place) {
-                    standing.secret.insert(place.clone());
-                }
-            }
-        });
+        self.change(|standing| standing.suspected.remove(place) && standing.secret.insert(place.clone()));
+    }
+
+    /// Another configuration is loaded. What was only suspected in one before is suspected again where it is used again; its secrets stay.
+    pub(crate) fn begin_configuration(&self) {
+        self.change(|standing| !std::mem::take(&mut standing.suspected).is_empty());
+    }
+
+    /// The number of another document: no place in it is one of a configuration before.
+    pub(crate) fn next_document(&self) -> usize {
+        let mut known = self.write();
+        known.documents += 1;
+        known.documents
     }
 
     fn keep(&self, value: &str, add: impl FnOnce(&mut Standing) -> bool) {
         let value = value.trim();
-        if value.is_empty() {
-            return;
+        let mut known = self.write();
+        if !value.is_empty() && add(known.values.entry(value.to_owned()).or_default()) {
+            known.look_for();
         }
-        self.change(|known| {
-            add(known.values.entry(value.to_owned()).or_default());
-        });
     }
 
-    fn change(&self, change: impl FnOnce(&mut Known)) {
+    /// Changes what has a reason to change, and says so.
+    fn change(&self, change: impl Fn(&mut Standing) -> bool) {
         let mut known = self.write();
-        change(&mut known);
-        known.values.retain(|_, standing| !standing.is_empty());
-        known.needles = known
-            .values
-            .iter()
-            .flat_map(|(value, standing)| standing.needles(value))
-            .collect();
+        let mut changed = false;
+        for standing in known.values.values_mut() {
+            changed |= change(standing);
+        }
+        if changed {
+            known.values.retain(|_, standing| !standing.is_empty());
+            known.look_for();
+        }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
@@ -270,6 +269,11 @@ impl Standing {
 }
 
 impl Known {
+    fn look_for(&mut self) {
+        let needles = self.values.iter().flat_map(|(value, standing)| standing.needles(value));
+        self.needles = needles.collect();
+    }
+
     /// Ranges to cover, merged where they overlap, in order.
     fn find(&self, text: &str, beside: &[String]) -> Vec<Range<usize>> {
         let mut found = self.found(text);

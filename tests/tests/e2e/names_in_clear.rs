@@ -184,6 +184,23 @@ async fn told_everywhere(secret: &str) -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_secret_that_no_text_can_be_kept_free_of_is_warned_of() -> Result<()> {
+    let longshore = Longshore::new()?;
+    let text = "kind: source\nspec:\n  name: numbers\n  path: generate\n  tables: ['*']\n  destinations: [nowhere]\n  spec:\n    \
+                tables: [{ name: numbers, rows: 1 }]\n    told_secret: c4n\n---\nkind: destination\nspec: { name: nowhere, path: discard, spec: { told_secret: numbers } }\n";
+    longshore.write("longshore.yml", text)?;
+    let validated = longshore.run(["validate"]).await?.succeeded()?;
+    let served = Served::start(&longshore, &[]).await?;
+    for said in [validated.stderr, ended(served).await?.stderr] {
+        for words in ["is too short", "is also a name in this configuration"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(said.contains("told_secret: ***"), "{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_place_for_state_is_refused_without_its_password() -> Result<()> {
     let mut longshore = Longshore::new()?;
     let refused = longshore

@@ -447,3 +447,26 @@ fn control_characters_of_a_file_do_not_reach_the_terminal() {
     let text = site.refused().to_string();
     assert!(!text.contains(['\u{7f}', '\u{202e}']), "{text:?}");
 }
+
+#[test]
+fn another_configuration_takes_no_secret_from_the_one_before_and_no_suspicion_along() {
+    let secrets = Secrets::new();
+    let options = |text: &str| with_options(text).replace("path: postgresql", "path: other");
+    let load = |text: String, value: &str| {
+        let site = Site::with(&text).variable("ADDRESS", value);
+        let loader = site.loader().with_secrets(secrets.clone());
+        loader
+            .load(&[site.path(super::support::FILE)])
+            .expect("a configuration")
+    };
+    let schema = |secret: bool| json!({"properties": {"address": {"writeOnly": secret}}});
+    let first = load(options("address: ${ADDRESS}"), "first-secret-1");
+    assert!(first.sources[0].document.validate_plugin_spec(&schema(true)).is_ok());
+    load(options("address: ${ADDRESS}"), "never-asked-about-2");
+    let third = load(options("address: ${ADDRESS}"), "plain.example.com");
+    assert!(third.sources[0].document.validate_plugin_spec(&schema(false)).is_ok());
+    assert_eq!(
+        secrets.redact("first-secret-1 never-asked-about-2 plain.example.com"),
+        "*** never-asked-about-2 plain.example.com"
+    );
+}
