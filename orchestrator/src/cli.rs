@@ -9,6 +9,7 @@ mod console;
 mod init;
 mod man;
 mod output;
+mod panics;
 mod plugin;
 mod preview;
 mod progress_display;
@@ -110,11 +111,14 @@ enum Command {
     Man(man::Arguments),
 }
 
+/// The configuration when none is named.
+const DEFAULT_CONFIGURATION: &str = "longshore.yml";
+
 /// Where the configuration is.
 #[derive(Args, Clone)]
 struct ConfigurationFiles {
     /// Files, or directories with *.yml and *.yaml files.
-    #[arg(default_value = "longshore.yml", value_name = "CONFIGURATION")]
+    #[arg(default_value = DEFAULT_CONFIGURATION, value_name = "CONFIGURATION")]
     paths: Vec<PathBuf>,
 }
 
@@ -157,6 +161,7 @@ pub fn run() -> ExitCode {
     };
     let CommandLine { command, global } = command_line;
     let secrets = Secrets::new();
+    panics::keep_secrets(secrets.clone());
     let output = Output::new(global.json, secrets.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

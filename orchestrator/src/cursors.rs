@@ -11,7 +11,10 @@ use longshore_state::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{figures::grouped, moment::shown};
+use crate::{
+    figures::{counted, grouped},
+    moment::shown,
+};
 
 /// The stored cursor of a table, and what belongs to it.
 #[derive(Serialize, JsonSchema)]
@@ -290,9 +293,10 @@ impl ShownSync {
             ));
             for table in &run.tables {
                 let done = if table.complete { "complete" } else { "incomplete" };
-                let (rows, uncertain) = (grouped(table.forwarded), grouped(table.uncertain));
+                let rows = counted(table.forwarded, "row", "rows");
+                let uncertain = grouped(table.uncertain);
                 text.push_str(&format!(
-                    "  table {}: {done}, {rows} rows delivered so far, {uncertain} uncertain\n",
+                    "  table {}: {done}, {rows} delivered so far, {uncertain} uncertain\n",
                     table.table
                 ));
             }

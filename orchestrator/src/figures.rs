@@ -13,9 +13,26 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 row`, `2,000 rows`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// What so many things were: `was` of one.
+pub(crate) fn were(number: u64) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_not_several() {
+        let entries = |number| counted(number, "entry", "entries");
+        assert_eq!([0, 1, 1_000].map(entries), ["0 entries", "1 entry", "1,000 entries"]);
+        assert_eq!([were(1), were(2)], ["was", "were"]);
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

@@ -11,6 +11,7 @@ pub mod engine;
 pub mod failure;
 mod figures;
 mod history;
+mod in_clear;
 mod ledger;
 mod loading;
 pub mod moment;

@@ -5,7 +5,7 @@
 
 use std::{path::PathBuf, thread, time::Duration};
 
-use longshore_config::{Configuration, Loader, Secrets};
+use longshore_config::{Configuration, Loader, Secrets, Settings};
 use longshore_core::Error;
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -26,6 +26,15 @@ static READING: Semaphore = Semaphore::const_new(1);
 /// Everything that is wrong with it; `configuration_unreadable`: a file does not come.
 pub(crate) async fn load(paths: Vec<PathBuf>, secrets: Secrets) -> Result<Configuration, Failure> {
     let work = move || Loader::new().with_secrets(secrets).load(&paths);
+    Ok(within(READ_WITHIN, &READING, work).await??)
+}
+
+/// Reads the settings of a configuration, and nothing else of it.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn load_settings(paths: Vec<PathBuf>, secrets: Secrets) -> Result<Settings, Failure> {
+    let work = move || Loader::new().with_secrets(secrets).load_settings(&paths);
     Ok(within(READ_WITHIN, &READING, work).await??)
 }
 

@@ -11,7 +11,7 @@ mod output;
 mod process;
 mod sockets;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use longshore_config::{Configured, Destination, PluginSpec, Registry, Secrets, Source, TlsFiles};
 use longshore_core::{Error, Result};
@@ -33,6 +33,7 @@ use tonic::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::in_clear;
 use locate::Location;
 pub use locate::bundled_plugins;
 pub(crate) use output::LOG_TARGET;
@@ -51,7 +52,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const CONFIGURE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// In which role a plugin is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Rows come from it.
     Source,
@@ -197,6 +198,7 @@ impl PluginHost {
             description: v1::DescribeResponse::default(),
             invocation_id: self.invocation_id.clone(),
             telemetry: self.telemetry.clone(),
+            secrets: self.secrets.clone(),
         };
         plugin.description = plugin.ready().await?;
         plugin.check_description(&reference)?;
@@ -218,6 +220,7 @@ pub struct Plugin {
     process: Option<Arc<PluginProcess>>,
     invocation_id: String,
     telemetry: Option<v1::Telemetry>,
+    secrets: Secrets,
 }
 
 /// A channel whose calls carry the span that they are made in.
@@ -334,13 +337,44 @@ impl Plugin {
             .test_connection(v1::TestConnectionRequest { tables })
             .await
         {
-            Ok(response) => Ok(response.into_inner().checks),
+            Ok(response) => Ok(response
+                .into_inner()
+                .checks
+                .into_iter()
+                .map(|check| self.cleared_check(check))
+                .collect()),
             Err(status) => Err(self.explain(from_status(&status)).await),
         }
     }
 
-    /// Says who an error comes from, and whether the plugin's death is behind it.
+    fn cleared_check(&self, check: v1::Check) -> v1::Check {
+        v1::Check {
+            name: self.cleared(check.name),
+            message: self.cleared(check.message),
+            remedy: self.cleared(check.remedy),
+            ..check
+        }
+    }
+
+    /// Words of the plugin as they may be kept and shown: the driver of a database may repeat the password that it was given, and so may a plugin's author.
+    #[must_use]
+    pub fn cleared(&self, words: String) -> String {
+        match self.secrets.redact(&words) {
+            Cow::Borrowed(_) => words,
+            Cow::Owned(redacted) => redacted,
+        }
+    }
+
+    /// The same for several.
+    pub fn clear_all(&self, words: &mut [String]) {
+        for words in words {
+            *words = self.cleared(std::mem::take(words));
+        }
+    }
+
+    /// Says who an error comes from, and whether the plugin's death is behind it; without secrets that its author has told.
     pub async fn explain(&self, error: Error) -> Error {
+        let error = in_clear::error(&self.secrets, error);
         // An error with the plugin's own code is the plugin's own word. A broken transport may be all that is seen of a death.
         let death = match (&self.process, error.code.as_str()) {
             (Some(process), "untyped" | "plugin_unreachable" | "stream_ended") => process.death().await,
@@ -415,7 +449,7 @@ impl Plugin {
                     Err(status) if status.code() == tonic::Code::Unavailable => {
                         tracing::trace!(plugin = self.label, %status, "not ready yet")
                     }
-                    Err(status) => return Err(from_status(&status)),
+                    Err(status) => return Err(in_clear::error(&self.secrets, from_status(&status))),
                 }
                 tokio::time::sleep(pause).await;
                 // Slowly longer: a plugin is ready after some ten milliseconds, and what is slept beyond that is time lost in every run.

@@ -35,6 +35,9 @@ fn yes() -> bool {
     true
 }
 
+/// From this length on, in characters, the path of an address for alerts may be a key: `services/T0000/B0000/…`, and not `hooks/longshore`.
+const SHORTEST_SECRET_PATH: usize = 20;
+
 /// An address that takes alerts. `Debug` does not show it: whoever knows it can post to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook(String);
@@ -49,6 +52,14 @@ impl Webhook {
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// What of it must not be shown: the address, and its path by itself where that is long enough to be what gives access.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let after_scheme = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        let path = after_scheme.find(['/', '?']).map(|at| &after_scheme[at + 1..]);
+        let path = path.filter(|path| path.chars().count() >= SHORTEST_SECRET_PATH);
+        std::iter::once(self.reveal()).chain(path)
     }
 }
 

@@ -127,18 +127,23 @@ impl Loader {
     pub fn load<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Configuration, ConfigurationError> {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().into()).collect();
         let mut loading = Loading::new(self);
-        let found = files::discover(&paths, &mut loading.diagnostics);
-        loading.complete = loading.diagnostics.is_empty();
-        for path in &found {
-            match files::read(path) {
-                Ok(file) => loading.take_file(file),
-                Err(diagnostic) => {
-                    loading.complete = false;
-                    loading.diagnostics.push(diagnostic);
-                }
-            }
-        }
+        loading.take_files(&paths);
         loading.finish(&paths)
+    }
+
+    /// Loads the settings document of files and directories, and nothing else: what a source or a destination takes from variables and files is not looked
+    /// up, so that whoever only wants to know where the state is needs no password for it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings, or keeps a file from being read.
+    pub fn load_settings<P: AsRef<Path>>(&self, paths: &[P]) -> Result<Settings, ConfigurationError> {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().into()).collect();
+        let mut loading = Loading::new(self);
+        loading.settings_alone = true;
+        loading.take_files(&paths);
+        // Sources and destinations were not looked at: nothing can be said of what refers to what.
+        loading.complete = false;
+        loading.settings()
     }
 }
 
@@ -150,11 +155,12 @@ struct Loading<'l> {
     sources: Vec<Source>,
     destinations: Vec<Destination>,
     settings: Option<Settings>,
-    documents: usize,
     files: Vec<String>,
     diagnostics: Vec<Diagnostic>,
     /// Whether every document was seen: if not, what seems to be missing may only be unread.
     complete: bool,
+    /// Documents that say that they are sources or destinations are left out.
+    settings_alone: bool,
 }
 
 /// A document whose kind is known.
@@ -212,10 +218,25 @@ impl<'l> Loading<'l> {
             sources: Vec::new(),
             destinations: Vec::new(),
             settings: None,
-            documents: 0,
             files: Vec::new(),
             diagnostics: Vec::new(),
             complete: true,
+            settings_alone: false,
+        }
+    }
+
+    fn take_files(&mut self, paths: &[PathBuf]) {
+        self.loader.secrets.begin_configuration();
+        let found = files::discover(paths, &mut self.diagnostics);
+        self.complete = self.diagnostics.is_empty();
+        for path in &found {
+            match files::read(path) {
+                Ok(file) => self.take_file(file),
+                Err(diagnostic) => {
+                    self.complete = false;
+                    self.diagnostics.push(diagnostic);
+                }
+            }
         }
     }
 
@@ -235,16 +256,20 @@ impl<'l> Loading<'l> {
             );
         }
         for mut root in parsed.documents {
-            self.documents += 1;
+            if self.settings_alone && says_to_be_none(&root) {
+                continue;
+            }
+            let number = self.loader.secrets.next_document();
             let substitution = Substitution {
                 file: &file,
                 lookup: &self.loader.lookup,
                 secrets: &self.loader.secrets,
-                document: self.documents,
+                document: number,
             };
             let mut problems = Vec::new();
             substitution.apply(&mut root, "", &mut problems);
-            let document = Document::new(self.documents, Arc::clone(&file), root, self.loader.secrets.clone());
+            let document = Document::new(number, Arc::clone(&file), root, self.loader.secrets.clone());
+            document.keep_telling();
             self.diagnostics
                 .extend(problems.iter().map(|problem| document.problem(problem)));
             self.take_document(document);
@@ -267,7 +292,8 @@ impl<'l> Loading<'l> {
                     self.check_tls(&document, spec.registry, spec.tls.as_ref());
                     self.check_schedule(&document, &spec);
                     if let Some(alerts) = &spec.alerts {
-                        self.loader.secrets.insert(alerts.url.reveal());
+                        let secrets = alerts.url.secrets();
+                        secrets.for_each(|secret| self.loader.secrets.insert(secret));
                     }
                     let document = document.clone();
                     self.sources.push(Configured { spec, document });
@@ -338,7 +364,6 @@ impl<'l> Loading<'l> {
     }
 
     fn finish(mut self, paths: &[PathBuf]) -> Result<Configuration, ConfigurationError> {
-        references::check(&self.drafts, self.complete, &mut self.diagnostics);
         let has_source = self.drafts.iter().any(|draft| draft.kind == Kind::Source);
         if self.complete && !has_source {
             let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -347,11 +372,27 @@ impl<'l> Loading<'l> {
                     .with_help("add a document with `kind: source`; `longshore init` writes one to start from"),
             );
         }
-        let Self {
-            files, mut diagnostics, ..
-        } = self;
+        let warnings = self.judge()?;
+        Ok(Configuration {
+            sources: self.sources,
+            destinations: self.destinations,
+            settings: self.settings.unwrap_or_default(),
+            warnings,
+            secrets: self.loader.secrets.clone(),
+        })
+    }
+
+    fn settings(mut self) -> Result<Settings, ConfigurationError> {
+        self.judge()?;
+        Ok(self.settings.unwrap_or_default())
+    }
+
+    /// What is not so wrong that everything is refused, by files and lines.
+    fn judge(&mut self) -> Result<Vec<Diagnostic>, ConfigurationError> {
+        references::check(&self.drafts, self.complete, &mut self.diagnostics);
+        let mut diagnostics = std::mem::take(&mut self.diagnostics);
         diagnostics.sort_by_key(|diagnostic| {
-            let file = files.iter().position(|file| *file == diagnostic.file);
+            let file = self.files.iter().position(|file| *file == diagnostic.file);
             (file, diagnostic.line(), diagnostic.column())
         });
         // One text may be met twice, through an alias.
@@ -359,17 +400,18 @@ impl<'l> Loading<'l> {
         let refused = diagnostics
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error);
-        if refused {
-            return Err(ConfigurationError { diagnostics });
+        match refused {
+            true => Err(ConfigurationError { diagnostics }),
+            false => Ok(diagnostics),
         }
-        Ok(Configuration {
-            sources: self.sources,
-            destinations: self.destinations,
-            settings: self.settings.unwrap_or_default(),
-            warnings: diagnostics,
-            secrets: self.loader.secrets.clone(),
-        })
     }
+}
+
+/// Whether a document says that it holds no settings.
+fn says_to_be_none(root: &yaml::Node) -> bool {
+    let written = root.entry("kind").and_then(|entry| entry.node.as_text());
+    let kind = written.and_then(Kind::from_name);
+    kind.is_some_and(|kind| kind != Kind::Settings)
 }
 
 /// The kind of a document, or why it has none: nothing to add where its substitution failed and was reported.

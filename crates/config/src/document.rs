@@ -2,18 +2,29 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Related, Severity};
+use crate::plugin_spec::PluginSpec;
 use crate::schema::{CompiledSchema, Conformity, Finding, Reserved, Target, check};
-use crate::secrets::Secrets;
-use crate::text::{Span, TextFile, names_a_secret};
-use crate::yaml::{Node, Origin, Problem, split_pointer};
+use crate::secrets::{Secrets, Use, credentials, weakness};
+use crate::text::{Span, TextFile, ends_with_a_secret, names_a_secret};
+use crate::yaml::{Node, Origin, Problem, Scalar, escape_pointer, split_pointer};
 
 /// Where a document keeps the plugin's own options.
 const PLUGIN_SPEC: &str = "/spec/spec";
+
+/// Where the envelope has names, in itself or in a list: of a sync or a destination, of a plugin, of tables, of the state's file.
+const NAMES: [&str; 6] = [
+    "/spec/name",
+    "/spec/path",
+    "/spec/tables",
+    "/spec/skip_tables",
+    "/spec/destinations",
+    "/spec/state",
+];
 
 /// One YAML document after substitution. A cheap handle: clones share the document.
 ///
@@ -30,8 +41,8 @@ struct Shared {
     file: Arc<TextFile>,
     root: Node,
     secrets: Secrets,
-    /// What excerpts hide: literal values under keys with telling names.
-    masks: Vec<Span>,
+    /// What excerpts hide: literal values under keys with telling names, and those that a schema has called secret.
+    masks: RwLock<Vec<Span>>,
 }
 
 impl Document {
@@ -43,9 +54,28 @@ impl Document {
                 file,
                 root,
                 secrets,
-                masks,
+                masks: RwLock::new(masks),
             }),
         }
+    }
+
+    /// Keeps what says by itself that it is secret: at the beginning, when no schema has been asked yet.
+    pub(crate) fn keep_telling(&self) {
+        self.shared.root.visit_scalars("", &mut |pointer, _, scalar| {
+            let (Value::String(text), false) = (&scalar.value, matches!(scalar.origin, Origin::Failed)) else {
+                return;
+            };
+            if split_pointer(pointer).any(|key| names_a_secret(&key)) {
+                let place = (self.shared.number, pointer.to_owned());
+                self.shared.secrets.convict(&place);
+                self.shared.secrets.mark(text, place);
+            }
+            if text.contains("://") {
+                credentials(text)
+                    .iter()
+                    .for_each(|part| self.shared.secrets.insert(part));
+            }
+        });
     }
 
     /// The file, as it was named when it was loaded.
@@ -86,11 +116,8 @@ impl Document {
             .filter(|node| !node.to_json().is_null())
             .unwrap_or(&absent);
         let conformity = check(&compiled, node, |_, _| None);
-        self.keep_secrets(node, &conformity);
-        self.release_retyped(PLUGIN_SPEC, &conformity);
-
-        let mut masks = secret_spans(node, &conformity);
-        masks.extend(misplaced_values(node, &conformity));
+        self.settle(PLUGIN_SPEC, node, &conformity, |_| false);
+        let masks = misplaced_values(node, &conformity);
         let mut diagnostics: Vec<Diagnostic> = conformity
             .findings
             .iter()
@@ -99,11 +126,13 @@ impl Document {
         sort_within_file(&mut diagnostics);
         // One text may be met twice, through an alias.
         diagnostics.dedup();
-        if diagnostics.is_empty() {
-            self.release_plain(PLUGIN_SPEC, node, |pointer| conformity.is_secret(pointer));
-        }
+        let warnings = self.weak_secrets(node, &conformity);
         match conformity.value {
-            Value::Object(options) if diagnostics.is_empty() => Ok(PluginSpec(options)),
+            Value::Object(options) if diagnostics.is_empty() => Ok(PluginSpec::new(
+                options,
+                conformity.secret.into_iter().collect(),
+                warnings,
+            )),
             _ if diagnostics.is_empty() => {
                 Err(vec![self.error_at(
                     PLUGIN_SPEC,
@@ -120,13 +149,19 @@ impl Document {
         self.diagnostic(self.span_of(pointer), message.into(), &[])
     }
 
-    /// Validates the whole document and releases what is no secret.
+    /// Validates the whole document, states its names, and settles what of it is secret; apart from the plugin's own options.
     pub(crate) fn check_envelope(&self, schema: &CompiledSchema, reserved: Reserved) -> (Value, Vec<Diagnostic>) {
         let conformity = check(schema, &self.shared.root, reserved);
-        self.release_retyped("", &conformity);
-        if conformity.findings.is_empty() {
-            self.release_plain("", &self.shared.root, |pointer| pointer.starts_with(PLUGIN_SPEC));
-        }
+        self.settle("", &self.shared.root, &conformity, |pointer| {
+            is_at(PLUGIN_SPEC, pointer)
+        });
+        self.shared.root.visit_scalars("", &mut |pointer, _, scalar| {
+            let is_name = NAMES.iter().any(|names| is_at(names, pointer));
+            if let (true, Some(name), false) = (is_name, scalar.value.as_str(), matches!(scalar.origin, Origin::Failed))
+            {
+                self.shared.secrets.state(name);
+            }
+        });
         let masks = misplaced_values(&self.shared.root, &conformity);
         let diagnostics = conformity
             .findings
@@ -142,7 +177,7 @@ impl Document {
 
     /// A problem of the text, as a diagnostic of this document's file.
     pub(crate) fn problem(&self, problem: &Problem) -> Diagnostic {
-        problem_in(&self.shared.file, problem, &self.shared.masks)
+        problem_in(&self.shared.file, problem, &self.masks())
     }
 
     /// An error at the key at a JSON pointer rather than at its value.
@@ -156,7 +191,7 @@ impl Document {
         Related {
             message: message.to_owned(),
             file: self.file().to_owned(),
-            place: self.shared.file.place(self.span_of(pointer), &self.shared.masks),
+            place: self.shared.file.place(self.span_of(pointer), &self.masks()),
         }
     }
 
@@ -190,7 +225,7 @@ impl Document {
     }
 
     fn diagnostic(&self, span: Span, message: String, masks: &[Span]) -> Diagnostic {
-        let masks = [self.shared.masks.as_slice(), masks].concat();
+        let masks = [self.masks().as_slice(), masks].concat();
         Diagnostic {
             severity: Severity::Error,
             message,
@@ -201,40 +236,89 @@ impl Document {
         }
     }
 
-    fn keep_secrets(&self, node: &Node, conformity: &Conformity) {
-        node.visit_scalars("", &mut |pointer, _, scalar| {
-            if !conformity.is_secret(pointer) {
+    fn masks(&self) -> Vec<Span> {
+        self.shared.masks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes a schema's word for what is secret and what is not, where it knows the key; `is_left` to another schema is what that one speaks of.
+    ///
+    /// What stands under a key that ends with a telling name, and comes from outside, stays secret in spite of a schema: its author forgot to say so.
+    fn settle(&self, base: &str, node: &Node, conformity: &Conformity, is_left: impl Fn(&str) -> bool) {
+        let secrets = &self.shared.secrets;
+        let unknown = misplaced_pointers(conformity);
+        let retyped = |pointer: &str| conformity.retyped.iter().any(|retyped| retyped == pointer);
+        node.visit_scalars("", &mut |pointer, node, scalar| {
+            if is_left(pointer) || unknown.iter().any(|unknown| is_at(unknown, pointer)) {
                 return;
             }
-            let text = match &scalar.value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let place = (self.shared.number, format!("{PLUGIN_SPEC}{pointer}"));
-            self.shared.secrets.remember(&text, place);
-        });
-    }
-
-    /// Substituted values that the schema does not call secret, under keys that do not either, are none: a host, a table, a name.
-    fn release_plain(&self, base: &str, node: &Node, is_secret: impl Fn(&str) -> bool) {
-        node.visit_scalars("", &mut |pointer, _, scalar| {
-            let telling = split_pointer(pointer).any(|key| names_a_secret(&key));
-            if matches!(scalar.origin, Origin::Substituted { .. }) && !telling && !is_secret(pointer) {
-                self.shared
-                    .secrets
-                    .release_place(&(self.shared.number, format!("{base}{pointer}")));
+            let place = (self.shared.number, format!("{base}{pointer}"));
+            if conformity.is_secret(pointer) {
+                self.keep_secret(node, scalar, &place);
+                return;
+            }
+            let told = split_pointer(pointer).any(|key| ends_with_a_secret(&key));
+            match told && matches!(scalar.origin, Origin::Substituted { .. }) && !retyped(pointer) {
+                true => secrets.convict(&place),
+                false => secrets.release(&place),
             }
         });
     }
 
-    fn release_retyped(&self, base: &str, conformity: &Conformity) {
-        for (pointer, text) in &conformity.retyped {
-            if !conformity.is_secret(pointer) {
-                let place = (self.shared.number, format!("{base}{pointer}"));
-                self.shared.secrets.release(text, &place);
-            }
+    /// A schema calls this value secret.
+    fn keep_secret(&self, node: &Node, scalar: &Scalar, place: &Use) {
+        if scalar.value.is_null() || scalar.value.is_boolean() {
+            return;
+        }
+        let secrets = &self.shared.secrets;
+        let text = text_of(scalar);
+        let parts = credentials(&text);
+        for secret in parts.iter().chain([&text]) {
+            secrets.mark(secret, place.clone());
+        }
+        match parts.is_empty() {
+            true => secrets.convict(place),
+            // Of a connection string the password is secret, and not the name of the database.
+            false => secrets.acquit(place),
+        }
+        let mut masks = self.shared.masks.write().unwrap_or_else(PoisonError::into_inner);
+        // A reference such as `${PASSWORD}` stays readable.
+        if matches!(scalar.origin, Origin::Literal) && !masks.contains(&node.span) {
+            masks.push(node.span);
         }
     }
+
+    /// Secrets that can not be kept out of text.
+    fn weak_secrets(&self, node: &Node, conformity: &Conformity) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        node.visit_scalars("", &mut |pointer, _, scalar| {
+            if !conformity.secret.contains(pointer) || scalar.value.is_boolean() || scalar.value.is_null() {
+                return;
+            }
+            if let Some(weakness) = weakness(&text_of(scalar), &self.shared.secrets) {
+                let key = split_pointer(pointer).last().unwrap_or_default();
+                let warning = self.error_at_key(
+                    &format!("{PLUGIN_SPEC}{pointer}"),
+                    format!("the secret value of `{key}` {weakness}"),
+                );
+                found.push(warning.as_warning().with_help("choose a longer one that is no word"));
+            }
+        });
+        found
+    }
+}
+
+fn text_of(scalar: &Scalar) -> String {
+    match &scalar.value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a pointer is this one or below it.
+fn is_at(parent: &str, pointer: &str) -> bool {
+    pointer
+        .strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 impl fmt::Debug for Document {
@@ -244,35 +328,6 @@ impl fmt::Debug for Document {
             .debug_struct("Document")
             .field("file", &self.file())
             .finish_non_exhaustive()
-    }
-}
-
-/// A plugin's options: valid for the schema they were checked against, secrets included. For `Configure` and for
-/// nothing else; `Debug` shows the keys only.
-///
-/// A value that is one whole `${…}` without quotes has the type that the schema wants; where the schema takes text, or
-/// says nothing, it is text.
-#[derive(Clone, PartialEq)]
-pub struct PluginSpec(Map<String, Value>);
-
-impl PluginSpec {
-    /// The options by key.
-    pub fn options(&self) -> &Map<String, Value> {
-        &self.0
-    }
-
-    /// The options as JSON text.
-    pub fn to_json(&self) -> String {
-        Value::Object(self.0.clone()).to_string()
-    }
-}
-
-impl fmt::Debug for PluginSpec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_map()
-            .entries(self.0.keys().map(|key| (key, format_args!("***"))))
-            .finish()
     }
 }
 
@@ -313,15 +368,13 @@ pub(crate) fn telling_values(root: &Node) -> Vec<Span> {
     spans
 }
 
-/// Spans of the literal values that a schema calls secret. A reference such as `${PASSWORD}` stays readable.
-fn secret_spans(node: &Node, conformity: &Conformity) -> Vec<Span> {
-    let mut spans = Vec::new();
-    node.visit_scalars("", &mut |pointer, node, scalar| {
-        if conformity.is_secret(pointer) && matches!(scalar.origin, Origin::Literal) {
-            spans.push(node.span);
-        }
+/// Pointers of the values under keys that nobody knows.
+fn misplaced_pointers(conformity: &Conformity) -> Vec<String> {
+    let unknown = conformity.findings.iter().filter_map(|finding| match &finding.target {
+        Target::Key(key) => Some(format!("{}/{}", finding.pointer, escape_pointer(key))),
+        Target::Value | Target::Missing(_) => None,
     });
-    spans
+    unknown.collect()
 }
 
 /// Spans of the literal values under keys that nobody knows: a misspelt `password` is no less secret.

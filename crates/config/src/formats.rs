@@ -71,6 +71,16 @@ pub(crate) fn complaint(format: &str, text: &str) -> Option<String> {
         .and_then(|(_, check)| check(text).err())
 }
 
+/// The unit that is most likely meant where a length of time is written as a bare number; nothing for other formats.
+pub(crate) fn usual_unit(format: &str) -> Option<char> {
+    match format {
+        INTERVAL | LAG => Some('m'),
+        SPAN => Some('s'),
+        RETENTION => Some('d'),
+        _ => None,
+    }
+}
+
 fn byte_size(text: &str) -> Result<(), String> {
     text.parse::<ByteSize>().map(|_| ()).map_err(|error| error.to_string())
 }

@@ -1,34 +1,57 @@
-//! What must never be shown.
+//! What must never be shown, and how it is kept out of text.
+//!
+//! # What is secret
+//! A variable alone makes no secret: `${PGDATABASE}` is a name like any other. Secret is what somebody *says* is secret:
+//!
+//! - a plugin's schema, or that of the envelope: `writeOnly`, `format: password`;
+//! - a name that tells: of a key (`password: …`), of a variable (`${BATCH_API_KEY}`), and the fact that it is read from a file (`${file:…}`). It counts
+//!   before any plugin has been asked, so that nothing slips out at the beginning or when a plugin does not start;
+//! - the text itself: the password within a URL or a connection string;
+//! - whoever calls [`Secrets::insert`]: tokens of the API, headers of a collector.
+//!
+//! What a variable put into a plugin's options is *suspected* until the plugin's schema has spoken: then it is secret, or it is not.
+//!
+//! # Where it is looked for
+//! In text that somebody wrote freely: messages, causes, log lines, reasons. Names have places of their own in every document (a sync, a table, a code);
+//! whoever shows documents leaves those as they are.
+//!
+//! | value | found |
+//! |---|---|
+//! | secret, of 8 characters or more and of more than letters or digits alone, or of 20 or more | anywhere |
+//! | secret, otherwise, of 4 characters or more | where it stands as a word of its own |
+//! | suspected, of 8 characters or more | where it stands as a word of its own |
+//! | anything shorter; `true`, `false`, `null`, `longshore` | not |
+//!
+//! A word goes on through letters, digits and `_`, and through `-` and `.` between those: the password `shop` is found in `password=shop`, and not in
+//! `shop_orders`, `shop-orders` or `workshop`. A blank cut into a word that everybody knows would not hide the secret but tell it. For the same reason a
+//! secret is not looked for within a [name](Secrets::state): where the name `shop` stands in every list, a blank in its place says what the password is.
+//!
+//! Each is found in every spelling that text goes through: percent-encoded by whatever rules, escaped for JSON, for Rust's or Python's debugging output, twice
+//! where a line holds a line; of several lines each by itself. Not found, by design: other encodings, such as base64 (a header must not be printed in the first
+//! place), and half a secret.
+
+mod credentials;
+mod needle;
+mod reading;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::{self, Write as _};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
 use crate::text::MASK;
+pub(crate) use credentials::credentials;
+pub use credentials::without_credentials;
+use needle::{Needle, never_looked_for};
+use reading::{Reading, readings};
 
-/// Values with fewer characters than this are not searched for in text: they would blank out every `1` or `on` of a
-/// log and protect nothing. At their own place in the configuration they are masked all the same.
-const SHORTEST: usize = 4;
-
-/// A line of a multi-line secret (a key in PEM form) is searched for by itself from this length on.
-const SHORTEST_LINE: usize = 16;
-
-/// Values that no secret can be: words of every document, and the name of this program, which is in its own messages.
-const NEVER_SECRET: [&str; 4] = ["true", "false", "null", "longshore"];
-
-/// The secrets of a configuration: every value that a plugin's schema marks `writeOnly` or `format: password`, everything
-/// that comes from a file or from a variable whose name tells of a secret, and every other substituted value until a
-/// schema has shown that it is none.
+/// The secrets of a configuration, and the names that it states in clear. The module says what is secret and where it is looked for.
 ///
 /// A handle: clones share one set, so that a log writer made before the configuration was loaded redacts what was
 /// found later. `Debug` shows the number only.
-///
-/// Not covered, by design: values of fewer than 4 characters, `true`, `false`, `null`, `longshore`, and encodings other than those
-/// of JSON, of Rust's `Debug` and of URLs (a base64 header, for example, must not be printed in the first place).
 #[derive(Clone, Default)]
 pub struct Secrets {
     shared: Arc<RwLock<Known>>,
@@ -39,9 +62,26 @@ pub(crate) type Use = (usize, String);
 
 #[derive(Default)]
 struct Known {
-    uses: BTreeMap<String, HashSet<Use>>,
-    /// Every spelling of every value, longest first.
-    patterns: Vec<String>,
+    values: BTreeMap<String, Standing>,
+    names: BTreeSet<String>,
+    needles: Vec<Needle>,
+    /// Documents that were numbered.
+    documents: usize,
+}
+
+/// Why a value is kept.
+#[derive(Default)]
+struct Standing {
+    /// Places that make it secret.
+    secret: HashSet<Use>,
+    /// Places of which it is not known yet.
+    suspected: HashSet<Use>,
+}
+
+impl Standing {
+    fn is_empty(&self) -> bool {
+        self.secret.is_empty() && self.suspected.is_empty()
+    }
 }
 
 impl Secrets {
@@ -52,14 +92,35 @@ impl Secrets {
 
     /// Adds a value that did not come from the configuration, such as a token read elsewhere.
     pub fn insert(&self, value: &str) {
-        self.remember(value, (usize::MAX, value.to_owned()));
+        self.mark(value, (usize::MAX, value.to_owned()));
+    }
+
+    /// Adds the passwords within a text that did not come from the configuration, such as the address of a collector.
+    pub fn insert_credentials(&self, text: &str) {
+        credentials(text).iter().for_each(|secret| self.insert(secret));
+    }
+
+    /// States a name in clear: of a sync, a table, a plugin. It is shown from now on also where it is, or holds, what is secret elsewhere.
+    pub fn state(&self, name: &str) {
+        if !name.trim().is_empty() && !self.read().names.contains(name) {
+            self.write().names.insert(name.to_owned());
+        }
+    }
+
+    /// Whether this name was stated in clear.
+    pub(crate) fn states(&self, name: &str) -> bool {
+        self.read().names.contains(name)
     }
 
     /// The text with every secret replaced by `***`. Overlapping secrets are covered as a whole, so that no end of one
     /// is left standing.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let known = self.shared.read().unwrap_or_else(PoisonError::into_inner);
-        let covered = known.find(text);
+        self.redact_beside(text, &[])
+    }
+
+    /// The same, for a text that stands beside these names and may repeat them.
+    pub fn redact_beside<'t>(&self, text: &'t str, names: &[String]) -> Cow<'t, str> {
+        let covered = self.read().find(text, names);
         if covered.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -89,55 +150,106 @@ impl Secrets {
         }
     }
 
-    /// How many different values are kept.
-    pub fn len(&self) -> usize {
-        self.shared.read().unwrap_or_else(PoisonError::into_inner).uses.len()
+    /// Whether a text, such as the value of a variable that is to be handed on, is a secret, names one as a connection string does, or holds one that nothing
+    /// holds by chance: however short it is, and whatever names are stated. That a folder is called as somebody's password is does not count.
+    pub fn are_in(&self, text: &str) -> bool {
+        let known = self.read();
+        let parts = credentials(text);
+        let mut whole = parts.iter().map(String::as_str).chain([text]);
+        whole.any(|part| known.values.contains_key(part.trim()))
+            || readings(text).iter().any(|reading| {
+                let needles = known.needles.iter().filter(|needle| needle.is_unmistakable());
+                needles.flat_map(|needle| needle.find(reading)).next().is_some()
+            })
     }
 
-    /// Whether nothing is secret so far.
+    /// How many different values are kept.
+    pub fn len(&self) -> usize {
+        self.read().values.len()
+    }
+
+    /// Whether nothing is kept so far.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(crate) fn remember(&self, value: &str, place: Use) {
-        if value.trim().chars().count() < SHORTEST || NEVER_SECRET.contains(&value.trim()) {
-            return;
-        }
-        let mut known = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        let uses = known.uses.entry(value.to_owned()).or_default();
-        let is_new = uses.is_empty();
-        uses.insert(place);
-        if is_new {
-            known.rebuild();
+    /// The value is secret at this place.
+    pub(crate) fn mark(&self, value: &str, place: Use) {
+        self.keep(value, |standing| standing.secret.insert(place));
+    }
+
+    /// Nobody has said yet what the value at this place is.
+    pub(crate) fn suspect(&self, value: &str, place: Use) {
+        self.keep(value, |standing| standing.suspected.insert(place));
+    }
+
+    /// A schema has shown that nothing at this place is secret.
+    pub(crate) fn release(&self, place: &Use) {
+        self.change(|standing| standing.secret.remove(place) | standing.suspected.remove(place));
+    }
+
+    /// A schema has shown that what is secret at this place is not what was suspected there.
+    pub(crate) fn acquit(&self, place: &Use) {
+        self.change(|standing| standing.suspected.remove(place));
+    }
+
+    /// A schema has shown that whatever was suspected at this place is secret.
+    pub(crate) fn convict(&self, place: &Use) {
+        self.change(|standing| standing.suspected.remove(place) && standing.secret.insert(place.clone()));
+    }
+
+    /// Another configuration is loaded. What was only suspected in one before is suspected again where it is used again; its secrets stay.
+    pub(crate) fn begin_configuration(&self) {
+        self.change(|standing| !std::mem::take(&mut standing.suspected).is_empty());
+    }
+
+    /// The number of another document: no place in it is one of a configuration before.
+    pub(crate) fn next_document(&self) -> usize {
+        let mut known = self.write();
+        known.documents += 1;
+        known.documents
+    }
+
+    fn keep(&self, value: &str, add: impl FnOnce(&mut Standing) -> bool) {
+        let value = value.trim();
+        let mut known = self.write();
+        if !value.is_empty() && add(known.values.entry(value.to_owned()).or_default()) {
+            known.look_for();
         }
     }
 
-    /// A schema has shown that the value at this place is a number or a switch and no secret.
-    pub(crate) fn release(&self, value: &str, place: &Use) {
-        let mut known = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(uses) = known.uses.get_mut(value) else {
-            return;
-        };
-        uses.remove(place);
-        if uses.is_empty() {
-            known.uses.remove(value);
-            known.rebuild();
+    /// Changes what has a reason to change, and says so.
+    fn change(&self, change: impl Fn(&mut Standing) -> bool) {
+        let mut known = self.write();
+        let mut changed = false;
+        for standing in known.values.values_mut() {
+            changed |= change(standing);
         }
+        if changed {
+            known.values.retain(|_, standing| !standing.is_empty());
+            known.look_for();
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+        self.shared.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
+        self.shared.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Secrets {
-    /// A schema has shown that whatever was substituted at this place is no secret.
-    pub(crate) fn release_place(&self, place: &Use) {
-        let mut known = self.shared.write().unwrap_or_else(PoisonError::into_inner);
-        let before = known.uses.len();
-        known.uses.retain(|_, uses| {
-            uses.remove(place);
-            !uses.is_empty()
-        });
-        if known.uses.len() != before {
-            known.rebuild();
+/// Why a secret can not be kept out of text, when it can not.
+pub(crate) fn weakness(value: &str, secrets: &Secrets) -> Option<&'static str> {
+    let value = value.trim();
+    match value {
+        "" => None,
+        value if never_looked_for(value) => {
+            Some("is too short, or too common a word, to be recognised and blanked out in messages")
         }
+        value if secrets.states(value) => Some("is also a name in this configuration, and names are shown"),
+        _ => None,
     }
 }
 
@@ -147,75 +259,58 @@ impl fmt::Debug for Secrets {
     }
 }
 
+impl Standing {
+    fn needles(&self, value: &str) -> Vec<Needle> {
+        match self.secret.is_empty() {
+            true => Needle::of_suspected(value).into_iter().collect(),
+            false => Needle::of_secret(value),
+        }
+    }
+}
+
 impl Known {
-    fn rebuild(&mut self) {
-        let mut patterns: Vec<String> = self.uses.keys().flat_map(|value| spellings(value)).collect();
-        patterns.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
-        patterns.dedup();
-        self.patterns = patterns;
+    fn look_for(&mut self) {
+        let needles = self.values.iter().flat_map(|(value, standing)| standing.needles(value));
+        self.needles = needles.collect();
     }
 
-    /// Ranges that some pattern covers, merged where they overlap, in order.
-    fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> = Vec::new();
-        for pattern in &self.patterns {
-            let mut from = 0;
-            while let Some(at) = text[from..].find(pattern.as_str()) {
-                let start = from + at;
-                found.push(start..start + pattern.len());
-                // The next character, not the end of this match: a secret may overlap itself.
-                from = start + text[start..].chars().next().map_or(1, char::len_utf8);
-            }
+    /// Ranges to cover, merged where they overlap, in order.
+    fn find(&self, text: &str, beside: &[String]) -> Vec<Range<usize>> {
+        let mut found = self.found(text);
+        if found.is_empty() {
+            return found;
         }
-        found.sort_by_key(|range| range.start);
-        let mut merged: Vec<Range<usize>> = Vec::new();
-        for range in found {
-            match merged.last_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
+        let as_it_stands = Reading::of(text);
+        let names = self.names.iter().chain(beside).map(String::as_str);
+        let shown: Vec<Range<usize>> = names.flat_map(|name| as_it_stands.words(name)).collect();
+        found.retain(|range| {
+            !shown
+                .iter()
+                .any(|name| name.start <= range.start && range.end <= name.end)
+        });
+        merged(found)
+    }
+
+    fn found(&self, text: &str) -> Vec<Range<usize>> {
+        if self.needles.is_empty() {
+            return Vec::new();
         }
-        merged
+        let readings = readings(text);
+        let searched = readings
+            .iter()
+            .flat_map(|reading| self.needles.iter().flat_map(|needle| needle.find(reading)));
+        searched.collect()
     }
 }
 
-/// A value as it may appear in text: itself, without the blanks around it, line by line, and escaped for JSON, for
-/// Rust's `Debug` and for URLs.
-fn spellings(value: &str) -> Vec<String> {
-    let lines = value
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.chars().count() >= SHORTEST_LINE && !line.starts_with("-----"));
-    let raw: Vec<&str> = [value, value.trim()].into_iter().chain(lines).collect();
-    let mut spellings = Vec::new();
-    for text in raw {
-        if text.chars().count() < SHORTEST {
-            continue;
-        }
-        spellings.push(text.to_owned());
-        spellings.push(json_escaped(text));
-        spellings.push(text.escape_debug().to_string());
-        spellings.push(percent_encoded(text));
-    }
-    spellings
-}
-
-/// As inside the quotes of a JSON string.
-fn json_escaped(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
-/// Everything but the unreserved characters of RFC 3986, section 2.3.
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a `String` can not fail.
-            let _ = write!(encoded, "%{byte:02X}");
+fn merged(mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match merged.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
         }
     }
-    encoded
+    merged
 }

@@ -71,9 +71,9 @@ impl Substitution<'_> {
                 Ok(expansion) => {
                     match part {
                         Part::Text(_) => {}
-                        // A schema may show that the value at this place is no secret.
+                        // The schema of whatever stands at this place says whether it is a secret.
                         Part::Variable { name, .. } if !names_a_secret(name) => {
-                            self.secrets.remember(&expansion, (self.document, pointer.to_owned()));
+                            self.secrets.suspect(&expansion, (self.document, pointer.to_owned()));
                         }
                         // Wherever they are used: nobody keeps a port in a file or calls it a password.
                         Part::Variable { .. } | Part::File { .. } => self.secrets.insert(&expansion),

@@ -41,10 +41,16 @@ const TELLING_NAMES: [&str; 10] = [
     "access_key",
 ];
 
-/// Whether a key's name says that its value is a secret.
+/// Whether a key's name says that its value is a secret, or something about one.
 pub(crate) fn names_a_secret(key: &str) -> bool {
     let normalised = key.to_ascii_lowercase().replace('-', "_");
     TELLING_NAMES.iter().any(|name| normalised.contains(name))
+}
+
+/// Whether a key's name says that its value is a secret itself: `access_token`, and not `token_url`.
+pub(crate) fn ends_with_a_secret(key: &str) -> bool {
+    let normalised = key.to_ascii_lowercase().replace('-', "_");
+    TELLING_NAMES.iter().any(|name| normalised.ends_with(name))
 }
 
 /// One configuration file in memory.

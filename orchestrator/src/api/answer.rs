@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Service;
-use crate::documents::ErrorDocument;
+use crate::{documents::ErrorDocument, in_clear};
 
 /// A request that is not answered with what it asked for.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Service {
     }
 
     fn say_json(&self, status: StatusCode, mut value: Value) -> Response {
-        self.secrets.redact_json(&mut value);
+        in_clear::redact(&self.secrets, &mut value);
         written(status, &value)
     }
 }

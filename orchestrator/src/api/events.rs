@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Service, answer::Refusal, call::Call, moments::Moment, syncs::ShownTable};
-use crate::serve::handle::Event;
+use crate::{in_clear, serve::handle::Event};
 
 /// A sign of life while nothing happens, so that neither side waits for a peer that is gone.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -49,7 +49,7 @@ pub(super) async fn stream(call: Call) -> Result<Response, Refusal> {
 
 fn written(service: &Service, event: &Event) -> SentEvent {
     let (name, mut data) = named(event);
-    service.secrets.redact_json(&mut data);
+    in_clear::redact(&service.secrets, &mut data);
     SentEvent::default().event(name).data(data.to_string())
 }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     engine::report::RunReport,
+    figures::counted,
     ledger::{
         discards::{Chosen, discards},
         export::{PAGE, exported},
@@ -333,7 +334,8 @@ pub(super) async fn discard(call: Call<(), Nothing, DiscardWish>) -> Result<Disc
     let found = discards(&chosen, &configured(&call.service), store).await?;
     if !wish.confirmed {
         let rejects: usize = found.values().map(Vec::len).sum();
-        let message = format!("Discarding {rejects} rejects means that their rows are never sent");
+        let what = counted(rejects as u64, "reject", "rejects");
+        let message = format!("Discarding {what} means that no row of theirs is ever sent");
         let error = Error::config("not_confirmed", message).with_remedy("Send `\"confirmed\": true` to do it.");
         return Err(error.into());
     }

@@ -1,5 +1,6 @@
 //! Standard error: log lines and progress bars, without getting into each other's way, and without secrets.
 
+mod fields;
 mod lines;
 
 use std::{
@@ -12,7 +13,11 @@ use longshore_config::Secrets;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer as _, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::observe::{Observation, run_log, telemetry::Telemetry};
+use crate::{
+    in_clear,
+    observe::{Observation, run_log, telemetry::Telemetry},
+};
+use fields::ClearedFields;
 
 /// Standard error. Cheap to clone.
 #[derive(Clone)]
@@ -31,11 +36,16 @@ impl Console {
 
     /// Sends this process's log lines here, from a level on, and those of runs to where they are kept.
     pub(crate) fn log(&self, level: LevelFilter, json: bool, observation: &Observation, telemetry: &Telemetry) {
-        let lines = tracing_subscriber::fmt::layer().with_writer(self.clone());
+        let writer = Writing {
+            console: self.clone(),
+            json,
+        };
+        let lines = tracing_subscriber::fmt::layer().with_writer(writer);
         let lines = if json {
             lines.json().event_format(lines::Objects::new()).boxed()
         } else {
             lines
+                .fmt_fields(ClearedFields(self.secrets.clone()))
                 .with_ansi(self.is_terminal() && std::env::var_os("NO_COLOR").is_none())
                 .event_format(lines::Text)
                 .boxed()
@@ -58,11 +68,10 @@ impl Console {
 
     /// Prints a line.
     pub(crate) fn line(&self, line: &str) {
-        self.print(&format!("{line}\n"));
+        self.print(&format!("{}\n", self.secrets.redact(line)));
     }
 
     fn print(&self, text: &str) {
-        let text = self.secrets.redact(text).into_owned();
         let bars = self.bars.lock().expect("no holder of this lock panics").clone();
         // Whoever has closed standard error does not want to hear about it.
         let print = || io::stderr().write_all(text.as_bytes()).ok();
@@ -73,9 +82,16 @@ impl Console {
     }
 }
 
-/// One log line.
+/// Where the subscriber writes lines to.
+struct Writing {
+    console: Console,
+    json: bool,
+}
+
+/// One log line. One for people has been cleared of secrets field by field, one for programs is here.
 pub(crate) struct Line {
     console: Console,
+    json: bool,
     text: Vec<u8>,
 }
 
@@ -92,16 +108,21 @@ impl Write for Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.console.print(&String::from_utf8_lossy(&self.text));
+        let text = String::from_utf8_lossy(&self.text);
+        match self.json {
+            true => self.console.print(&in_clear::json_line(&self.console.secrets, &text)),
+            false => self.console.print(&text),
+        }
     }
 }
 
-impl<'a> MakeWriter<'a> for Console {
+impl<'a> MakeWriter<'a> for Writing {
     type Writer = Line;
 
     fn make_writer(&'a self) -> Line {
         Line {
-            console: self.clone(),
+            console: self.console.clone(),
+            json: self.json,
             text: Vec::new(),
         }
     }

@@ -14,6 +14,7 @@ pub(crate) use crate::figures::grouped;
 
 use crate::{
     failure::{Exit, Failure},
+    in_clear,
     printable::printable,
 };
 
@@ -33,11 +34,14 @@ impl Output {
         if !self.json {
             let lines = text(data);
             let lines: Vec<String> = lines.split('\n').map(printable).collect();
-            return write_out(&self.secrets.redact(&lines.join("\n")));
+            let names = match self.secrets.is_empty() {
+                true => Vec::new(),
+                false => in_clear::names_in(&in_json(data)?),
+            };
+            return write_out(&self.secrets.redact_beside(&lines.join("\n"), &names));
         }
-        let mut value = serde_json::to_value(data)
-            .map_err(|error| Error::internal("json", "The data can not be written as JSON").with_cause(&error))?;
-        self.secrets.redact_json(&mut value);
+        let mut value = in_json(data)?;
+        in_clear::redact(&self.secrets, &mut value);
         write_out(&format!("{value}\n"))
     }
 
@@ -58,7 +62,11 @@ impl Output {
 
     /// Says something beside the data.
     pub(crate) fn note(&self, text: &str) {
-        let text = self.secrets.redact(text);
+        self.note_beside(text, &[]);
+    }
+
+    fn note_beside(&self, text: &str, names: &[String]) {
+        let text = self.secrets.redact_beside(text, names);
         // Whoever has closed standard error does not want to hear about it.
         writeln!(io::stderr(), "{}", text.trim_end()).ok();
     }
@@ -67,8 +75,8 @@ impl Output {
     pub(crate) fn failure(&self, failure: &Failure) -> Exit {
         self.explain(failure);
         if self.json {
-            let mut value = json!({ "error": in_json(failure) });
-            self.secrets.redact_json(&mut value);
+            let mut value = json!({ "error": failure_in_json(failure) });
+            in_clear::redact(&self.secrets, &mut value);
             // The failure itself decides the exit code, also when nobody can be told.
             write_out(&format!("{value}\n")).ok();
         }
@@ -81,7 +89,9 @@ impl Output {
             Failure::Configuration(diagnostics) => diagnostics
                 .iter()
                 .for_each(|diagnostic| self.note(&diagnostic.to_string())),
-            Failure::Error(error) | Failure::TooManyRejects(error) => self.note(&in_words(error)),
+            Failure::Error(error) | Failure::TooManyRejects(error) => {
+                self.note_beside(&in_words(error), &in_clear::names_of_error(error));
+            }
             Failure::Cancelled => self.note("cancelled"),
         }
     }
@@ -111,7 +121,12 @@ fn in_words(error: &Error) -> String {
     text
 }
 
-fn in_json(failure: &Failure) -> Value {
+fn in_json<T: Serialize>(data: &T) -> Result<Value> {
+    serde_json::to_value(data)
+        .map_err(|error| Error::internal("json", "The data can not be written as JSON").with_cause(&error))
+}
+
+fn failure_in_json(failure: &Failure) -> Value {
     match failure {
         Failure::Configuration(diagnostics) => json!({ "code": "configuration_invalid", "diagnostics": diagnostics }),
         other => json!(other.to_error()),

@@ -11,6 +11,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{console::Console, output::grouped};
 use crate::engine::progress::{CursorSpan, Progress, TableCounters};
+use crate::figures::counted;
 
 const REFRESH: Duration = Duration::from_millis(100);
 
@@ -89,7 +90,7 @@ fn line_of(table: &Arc<TableCounters>, rate: &mut Rate) -> String {
     let acked = table.acked.load(Ordering::Relaxed);
     let expected = table.expected.load(Ordering::Relaxed);
     let rejected = table.rejected.load(Ordering::Relaxed);
-    let mut line = format!("{}  {} rows", table.name, grouped(acked));
+    let mut line = format!("{}  {}", table.name, counted(acked, "row", "rows"));
     if expected > acked && !table.complete.load(Ordering::Relaxed) {
         line.push_str(&format!(" of about {}", grouped(expected)));
     }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::{ConfigurationFiles, Context};
 use crate::{
+    engine::session,
     failure::{Exit, Failure},
     serve::{self, DEFAULT_DRAIN_TIMEOUT, MetricsHttp, Options, Surroundings, clock::Clock},
 };
@@ -42,6 +43,12 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if options.clock != Clock::default() {
         tracing::warn!("schedules go by a clock for tests");
     }
+    let host = context.plugin_host()?;
+    // Before anybody is answered: what is secret and what is a name is then known.
+    tokio::select! {
+        () = session::learn(&host, &configuration) => {}
+        () = context.cancel.cancelled() => {}
+    }
     let store = context.store(&configuration).await?;
     let held = serve::hold(&store, context.holder()).await?;
     let opened = async {
@@ -53,13 +60,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
             None => None,
         };
-        Ok::<_, Failure>((
-            metrics_http,
-            context.plugin_host()?,
-            arguments.http.open(context).await?,
-        ))
+        Ok::<_, Failure>((metrics_http, arguments.http.open(context).await?))
     };
-    let (metrics_http, host, http) = match opened.await {
+    let (metrics_http, http) = match opened.await {
         Ok(opened) => opened,
         Err(failure) => {
             if let Err(error) = held.release().await {

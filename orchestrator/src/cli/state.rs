@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cursors::{ShownReset, ShownState, ShownSync, Wish, cursor_type, set},
     failure::{Exit, Failure},
+    figures::counted,
     history::require_sync,
 };
 
@@ -130,7 +131,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             let reset = store.reset_state(&sync, table.as_deref(), UnixMicros::now()).await?;
             let removed = ShownReset::of(sync, table, reset);
             context.output.data(&removed, |removed| {
-                format!("forgot {} cursors and {} tables of an interrupted run; the next sync reads them from the beginning\n", removed.states, removed.plans)
+                format!(
+                    "forgot {} and {} of an interrupted run; the next sync reads from the beginning\n",
+                    counted(removed.states, "cursor", "cursors"),
+                    counted(removed.plans, "table", "tables")
+                )
             })?;
         }
     }

@@ -3,12 +3,12 @@
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use longshore_config::StateLocation;
+use longshore_config::{StateLocation, without_credentials};
 use longshore_core::Error;
 use longshore_state::StateStore;
 
-use super::{ConfigurationFiles, Context};
-use crate::failure::Failure;
+use super::Context;
+use crate::{failure::Failure, loading};
 
 /// Where the state is.
 #[derive(Args, Clone)]
@@ -17,22 +17,24 @@ pub(super) struct StateArguments {
     #[arg(long = "config", value_name = "CONFIGURATION", conflicts_with = "state")]
     configuration: Vec<PathBuf>,
     /// Where the state is.
-    #[arg(long, env = "LONGSHORE_STATE", value_name = "sqlite:PATH")]
+    #[arg(long, env = "LONGSHORE_STATE", hide_env_values = true, value_name = "sqlite:PATH")]
     state: Option<String>,
 }
 
 impl StateArguments {
-    /// Where the state is.
+    /// Where the state is. Of a configuration the settings alone are looked at: what is stored holds no secret, so none is needed to show it.
     pub(super) async fn location(&self, context: &Context) -> Result<StateLocation, Failure> {
         if !self.configuration.is_empty() {
-            let files = ConfigurationFiles {
-                paths: self.configuration.clone(),
+            let loaded = loading::load_settings(self.configuration.clone(), context.secrets.clone());
+            return tokio::select! {
+                loaded = loaded => Ok(loaded?.state),
+                () = context.cancel.cancelled() => Err(Failure::Cancelled),
             };
-            return Ok(context.load(&files).await?.settings.state);
         }
         match &self.state {
             Some(text) => Ok(text.parse().map_err(|error| {
-                Error::config("state_location", format!("`{text}` is no place for state")).with_cause(&error)
+                let message = format!("`{}` is no place for state", without_credentials(text));
+                Error::config("state_location", message).with_cause(&error)
             })?),
             None => Ok(StateLocation::default()),
         }

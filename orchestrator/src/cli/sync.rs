@@ -27,6 +27,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    figures::counted,
     history::words_for,
     observe::alerts::{Alerter, condition::Ended, webhook::Patience},
 };
@@ -258,21 +259,21 @@ fn in_words(report: &RunReport) -> String {
     }
     if report.uncertain > 0 {
         text.push_str(&format!(
-            "; {} rows are uncertain at most: they were on their way when something broke",
-            grouped(report.uncertain)
+            "; {} uncertain at most: on the way when something broke",
+            counted(report.uncertain, "row is", "rows are")
         ));
     }
     if report.rejects > 0 {
         text.push_str(&format!(
-            "; {} entries in the ledger of rejects: `longshore rejects list --run {}`",
-            grouped(report.rejects),
+            "; {} in the ledger of rejects: `longshore rejects list --run {}`",
+            counted(report.rejects, "entry", "entries"),
             report.run_id
         ));
     }
     if report.pending_rejects > report.rejects {
         text.push_str(&format!(
-            "; {} rejects are pending in all: `longshore rejects list --sync {} --status pending`",
-            grouped(report.pending_rejects),
+            "; {} pending in all: `longshore rejects list --sync {} --status pending`",
+            counted(report.pending_rejects, "reject is", "rejects are"),
             report.sync
         ));
     }

@@ -11,7 +11,9 @@ use crate::{
 pub(super) async fn run(files: &ConfigurationFiles, context: &Context) -> Result<Exit, Failure> {
     let configuration = context.load(files).await?;
     let host = context.plugin_host()?;
-    session::validate(&host, &configuration).await?;
+    for warning in session::validate(&host, &configuration).await? {
+        context.output.note(&warning.to_string());
+    }
     let sources: Vec<&str> = configuration
         .sources
         .iter()

@@ -57,8 +57,11 @@ impl Engine<'_> {
     async fn choose_and_begin(&self, task: &Task<'_>, session: &Session) -> Result<(OpenedRun, Vec<String>), Failure> {
         let Task { source, reading, .. } = *task;
         let selected = self.unless_stopped(task, plan::select_tables(session, source)).await?;
+        // Messages and log lines will name them.
+        let secrets = &self.configuration.secrets;
+        selected.iter().for_each(|table| secrets.state(&table.name));
         let names = reading.choose(session, selected)?;
-        let fingerprint = plan::fingerprint(session, source, reading, &self.configuration.secrets);
+        let fingerprint = plan::fingerprint(session, source, reading);
         let run = self.begin(task, &fingerprint, &names).await?;
         self.say_where_from(task, session, &run).await?;
         if let Some(turn) = self.turn {

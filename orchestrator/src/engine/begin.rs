@@ -8,6 +8,7 @@ use longshore_protocol::UNCERTAIN_DELIVERY;
 use longshore_state::{NewRun, PartitionProgress, RunDetails, RunKind, RunRetention, UnixMicros};
 
 use super::run::{Engine, Task};
+use crate::figures::counted;
 
 /// The run in hand.
 pub(super) struct OpenedRun {
@@ -68,8 +69,8 @@ impl Engine<'_> {
             .await?;
         let pending = (removed.pending > 0).then(|| {
             format!(
-                "{} rejects were older than {retention} and are gone from the ledger, although nothing had come of them",
-                removed.pending
+                "{} older than {retention} and gone from the ledger, although nothing had come of it",
+                counted(removed.pending, "reject is", "rejects are")
             )
         });
         Ok(retried_on_their_way(lost, task.source.spec.uncertain)
@@ -144,7 +145,10 @@ fn on_their_way(rows: u64, uncertain: Uncertain) -> Option<String> {
             )
         }
     };
-    (rows > 0).then(|| format!("at most {rows} rows were on their way when the last attempt broke off; {becomes}"))
+    (rows > 0).then(|| {
+        let rows = counted(rows, "row was on its", "rows were on their");
+        format!("at most {rows} way when the last attempt broke off; {becomes}")
+    })
 }
 
 /// What is said of rejects that an append target may have.
@@ -153,7 +157,10 @@ pub(super) fn retried_on_their_way(rows: u64, uncertain: Uncertain) -> Option<St
         Uncertain::Resend => "the next run sends them once more, and they may be there twice",
         Uncertain::Hold => "they are not sent again by themselves; `longshore rejects list` shows them as uncertain",
     };
-    (rows > 0).then(|| format!("at most {rows} rejects were being sent again when that broke off; {becomes}"))
+    (rows > 0).then(|| {
+        let rejects = counted(rows, "reject was", "rejects were");
+        format!("at most {rejects} being sent again when that broke off; {becomes}")
+    })
 }
 
 /// Whether every table that an interrupted run still has to move is selected: one that was dropped since can not be completed.
@@ -185,8 +192,9 @@ fn abandon(task: &Task<'_>, interrupted: &RunDetails) -> Result<Option<String>, 
     };
     if let Some(why) = refusal {
         let message = format!(
-            "The run {run_id} of sync {} was interrupted after at most {rows} rows; {why}",
-            task.held.hold.sync
+            "The run {run_id} of sync {} was interrupted after at most {}; {why}",
+            task.held.hold.sync,
+            counted(rows, "row", "rows")
         );
         return Err(Error::config("run_interrupted", message).with_remedy(
             "Let `longshore sync` finish it first, with the configuration that it began with, or give it up with `longshore state reset`.",
@@ -194,7 +202,8 @@ fn abandon(task: &Task<'_>, interrupted: &RunDetails) -> Result<Option<String>, 
     }
     Ok(Some(if reads_again {
         format!(
-            "the run {run_id}, which read a range again, was interrupted after at most {rows} rows: it is given up; repeat its command where the range still matters"
+            "the run {run_id}, which read a range again, was interrupted after at most {}: it is given up; repeat its command where the range still matters",
+            counted(rows, "row", "rows")
         )
     } else {
         format!(

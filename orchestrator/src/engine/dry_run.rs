@@ -18,7 +18,10 @@ use super::{
     begin::OpenedRun,
     session::{Session, refuse_missing},
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    figures::{counted, were},
+};
 
 pub use report::{DryRunReport, EstimateReport, Example, RejectKind, RequestsReport, WouldStop};
 
@@ -157,8 +160,11 @@ impl WouldStop {
         Error::destination(
             "too_many_rejects",
             format!(
-                "A real run would stop in table {}, after about {} rows of which {} were rejected, because of max_rejects",
-                self.table, self.read, self.rejected
+                "A real run would stop in table {}, after about {} of which {} {} rejected, because of max_rejects",
+                self.table,
+                counted(self.read, "row", "rows"),
+                self.rejected,
+                were(self.rejected)
             ),
         )
         .with_remedy(TO_MEND)

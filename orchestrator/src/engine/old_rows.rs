@@ -13,6 +13,7 @@ use longshore_core::{
 use longshore_protocol::{convert::timestamp, status::from_status, v1};
 
 use super::{plan::PlannedTable, session::Session};
+use crate::figures::{self, grouped};
 
 /// A run waits so long for the count; a source that can estimate does so then.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,12 +106,12 @@ async fn count(session: &Session, run_id: &str, table: &str, limit: &v1::AgeLimi
                 Some(count) => Counted::Rows {
                     rows: count.rows,
                     before: count.before,
-                    note: response.note,
+                    note: plugin.cleared(response.note),
                 },
-                None => Counted::Unknown(response.note),
+                None => Counted::Unknown(plugin.cleared(response.note)),
             }
         }
-        Ok(Err(status)) => Counted::Unknown(in_short(&from_status(&status))),
+        Ok(Err(status)) => Counted::Unknown(plugin.cleared(in_short(&from_status(&status)))),
         Err(_) => Counted::Unknown(format!("counting took longer than {} s", PATIENCE.as_secs())),
     }
 }
@@ -148,10 +149,11 @@ fn notice(table: &str, limit: &v1::AgeLimit, before: Timestamp, counted: &Counte
         ""
     };
     Some(format!(
-        "{loud}table {table}: {roughly}{} of {} rows to read ({}) have {column} before {since}{about}. {consequence}. {choices}",
-        crate::figures::grouped(old),
-        crate::figures::grouped(rows),
+        "{loud}table {table}: {roughly}{} of {} to read ({}) {} {column} before {since}{about}. {consequence}. {choices}",
+        grouped(old),
+        figures::counted(rows, "row", "rows"),
         share(old, rows),
+        if old == 1 { "has" } else { "have" },
     ))
 }
 

@@ -62,14 +62,7 @@ pub async fn list_tables(session: &Session, names: Vec<String>) -> Result<Vec<v1
 
 /// A hash of everything that decides what an interrupted run would do. Secrets do not take part: a new password is no new configuration.
 #[must_use]
-pub(super) fn fingerprint(
-    session: &Session,
-    source: &Source,
-    reading: &Reading,
-    secrets: &longshore_config::Secrets,
-) -> String {
-    let mut options = serde_json::Value::Object(session.source.spec.options().clone());
-    secrets.redact_json(&mut options);
+pub(super) fn fingerprint(session: &Session, source: &Source, reading: &Reading) -> String {
     let destinations: Vec<_> = session
         .destinations
         .iter()
@@ -87,7 +80,7 @@ pub(super) fn fingerprint(
         serde_json::json!(spec.path),
         serde_json::json!(spec.tables),
         serde_json::json!(spec.skip_tables),
-        options,
+        session.source.spec.without_secrets(),
         serde_json::json!(destinations),
     ];
     document.extend(reading.again_as_json());
@@ -148,10 +141,11 @@ pub async fn open_run(
         tables: selections,
     };
     let plugin = &session.source.plugin;
-    let plans = match plugin.source().open_run(request).await {
+    let mut plans = match plugin.source().open_run(request).await {
         Ok(response) => response.into_inner().tables,
         Err(status) => return Err(session.source.located(plugin.explain(from_status(&status)).await)),
     };
+    plans.iter_mut().for_each(|plan| plugin.clear_all(&mut plan.warnings));
     let mut planned = Vec::new();
     for (name, plan) in matched(&asked, plans)? {
         let progress = partition_progress(&plan, resumed.get(name.as_str()).copied())?;

@@ -30,10 +30,13 @@ pub(super) async fn prepare(
             dry_run,
         };
         let plugin = &destination.plugin;
-        let answers = match plugin.destination().prepare(request).await {
+        let mut answers = match plugin.destination().prepare(request).await {
             Ok(response) => response.into_inner().tables,
             Err(status) => return Err(destination.located(plugin.explain(from_status(&status)).await)),
         };
+        answers
+            .iter_mut()
+            .for_each(|table| plugin.clear_all(&mut table.warnings));
         let names = |tables: Vec<&str>| tables.join(", ");
         if answers
             .iter()

@@ -27,7 +27,12 @@ use super::{
     run::{Engine, SyncOutcome},
     session::{ConfiguredPlugin, WriteOptions, start},
 };
-use crate::{failure::Failure, observe::watch::Watch, plugin_host::PluginReference};
+use crate::{
+    failure::Failure,
+    figures::{counted, were},
+    observe::watch::Watch,
+    plugin_host::PluginReference,
+};
 use selection::{RejectedRow, select};
 
 /// Rows whose values are read from the store at once.
@@ -273,9 +278,11 @@ struct Replayed {
 }
 
 fn rejected_again(Replayed { counts, columns }: Replayed) -> Error {
-    let mut message = format!("{} of {} rows were rejected again", counts.rejected, counts.total());
+    let rows = counted(counts.total(), "row", "rows");
+    let mut message = format!("{} of {rows} {} rejected again", counts.rejected, were(counts.rejected));
     if columns > 0 {
-        message.push_str(&format!(", and {columns} columns of those that were delivered"));
+        let columns = counted(columns, "column", "columns");
+        message.push_str(&format!(", and {columns} of what was delivered"));
     }
     Error::destination("rejected_again", message)
         .with_remedy("`longshore rejects list --status pending` says why; they stay in the ledger.")

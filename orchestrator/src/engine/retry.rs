@@ -19,7 +19,7 @@ use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{hold::Lease, plan::PlannedTable, session::Session};
-use crate::{failure::Failure, plugin_host::Plugin};
+use crate::{failure::Failure, figures::counted, plugin_host::Plugin};
 use page::send_page;
 
 /// Rejects that are sent, and settled, together; fewer where the destination wants fewer rows on their way.
@@ -210,9 +210,11 @@ fn of_unknown_version(target: &RetryTarget, rows: u64) -> Option<String> {
     };
     (rows > 0).then(|| {
         format!(
-            "{rows} rejected rows of table {} had no usable id{from} when {} refused them, so it is not known whether newer versions of them were delivered \
-             since: a run does not send them by itself. `longshore rejects replay` sends them, `longshore rejects discard` gives them up",
-            target.table, target.plugin.name
+            "{} of table {} had no usable id{from} when refused by {}, so it is not known whether a newer version was delivered since: a run does not send such rows \
+             by itself. `longshore rejects replay` sends them, `longshore rejects discard` gives them up",
+            counted(rows, "rejected row", "rejected rows"),
+            target.table,
+            target.plugin.name
         )
     })
 }

@@ -1,7 +1,13 @@
 //! The plugins of a sync: started, checked, configured, stopped.
 
-use futures_util::future::{join_all, try_join_all};
-use longshore_config::{Configuration, Configured, Document, PluginSpec, Source, WriteMode};
+use std::{collections::HashSet, time::Duration};
+
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{join_all, try_join_all},
+    stream,
+};
+use longshore_config::{Configuration, Configured, Diagnostic, Document, PluginSpec, Registry, Source, WriteMode};
 use longshore_core::{Domain, Error};
 use longshore_protocol::v1;
 
@@ -13,17 +19,25 @@ use crate::{
 /// Sources whose plugins are started together for a validation.
 const VALIDATED_AT_ONCE: usize = 4;
 
-/// Starts the plugins of every source and has them check their options, as each run does. Nothing is connected to.
+/// How long a daemon waits at its start for plugins to say which of their options are secret.
+const LEARNING: Duration = Duration::from_secs(5);
+
+/// Starts the plugins of every source and has them check their options, as each run does. Nothing is connected to. What is not wrong and still should be
+/// looked at is given back.
 ///
 /// # Errors
 /// Everything that is wrong with the configuration, or the first thing that is wrong elsewhere.
-pub async fn validate(host: &PluginHost, configuration: &Configuration) -> Result<(), Failure> {
+pub async fn validate(host: &PluginHost, configuration: &Configuration) -> Result<Vec<Diagnostic>, Failure> {
     let mut diagnostics = Vec::new();
+    let mut warnings = Vec::new();
     for sources in configuration.sources.chunks(VALIDATED_AT_ONCE) {
         let opening = sources.iter().map(|source| Session::open(host, configuration, source));
         for opened in join_all(opening).await {
             match opened {
-                Ok(session) => session.close().await,
+                Ok(session) => {
+                    warnings.extend(session.plugins().flat_map(|plugin| plugin.spec.warnings()).cloned());
+                    session.close().await;
+                }
                 // Mistakes in the options of one source do not hide those of the next.
                 Err(Failure::Configuration(found)) => diagnostics.extend(found),
                 Err(failure) => return Err(failure),
@@ -31,10 +45,75 @@ pub async fn validate(host: &PluginHost, configuration: &Configuration) -> Resul
         }
     }
     diagnostics.dedup();
-    match diagnostics.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::Configuration(diagnostics)),
+    if !diagnostics.is_empty() {
+        return Err(Failure::Configuration(diagnostics));
     }
+    let mut seen = HashSet::new();
+    warnings.retain(|warning| seen.insert(warning.clone()));
+    Ok(warnings)
+}
+
+/// Asks each plugin of a configuration, once, which of its options are secret, so that from its first word on a daemon tells names from secrets. What a plugin
+/// that does not answer would have said is found out when it runs.
+pub async fn learn(host: &PluginHost, configuration: &Configuration) {
+    let mut asked = HashSet::new();
+    let sources = configuration.sources.iter().filter_map(|source| {
+        let reference = PluginReference::from(source);
+        asked
+            .insert(kind_of(&reference))
+            .then(|| learn_from(host, reference, &configuration.sources).boxed())
+    });
+    let sources: Vec<_> = sources.collect();
+    let destinations = configuration.destinations.iter().filter_map(|destination| {
+        let reference = PluginReference::from(destination);
+        asked
+            .insert(kind_of(&reference))
+            .then(|| learn_from(host, reference, &configuration.destinations).boxed())
+    });
+    let all = stream::iter(sources.into_iter().chain(destinations.collect::<Vec<_>>()));
+    let learning = all.buffer_unordered(VALIDATED_AT_ONCE).collect::<()>();
+    if tokio::time::timeout(LEARNING, learning).await.is_err() {
+        tracing::warn!(
+            "not every plugin has said within {} s which of its options are secret: until it does, values from variables count as secret",
+            LEARNING.as_secs()
+        );
+    }
+}
+
+async fn learn_from<S>(host: &PluginHost, reference: PluginReference, all: &[Configured<S>])
+where
+    for<'a> PluginReference: From<&'a Configured<S>>,
+{
+    let kind = kind_of(&reference);
+    let plugin = match host.start(reference).await {
+        Ok(plugin) => plugin,
+        Err(error) => {
+            tracing::warn!(code = error.code, %error, causes = ?error.causes, "a plugin can not be asked yet which of its options are secret");
+            return;
+        }
+    };
+    match plugin.spec_schema() {
+        Ok(schema) => {
+            let users = all.iter().filter(|user| kind_of(&PluginReference::from(user)) == kind);
+            users.for_each(|user| learn_of(&user.document, &schema));
+        }
+        Err(error) => {
+            tracing::warn!(code = error.code, %error, "a plugin does not say which of its options are secret")
+        }
+    }
+    plugin.stop().await;
+}
+
+/// What is wrong with the options is said when they are used.
+fn learn_of(document: &Document, schema: &serde_json::Value) {
+    if let Ok(spec) = document.validate_plugin_spec(schema) {
+        spec.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
+}
+
+/// What makes two references mean the same plugin.
+fn kind_of(reference: &PluginReference) -> (Role, Registry, String) {
+    (reference.role, reference.registry, reference.path.clone())
 }
 
 /// The plugins of one sync, ready to be used.
@@ -218,7 +297,7 @@ where
     let used = PluginReference::from(of);
     for other in all {
         let reference = PluginReference::from(other);
-        if reference.name != used.name && (reference.registry, &reference.path) == (used.registry, &used.path) {
+        if reference.name != used.name && kind_of(&reference) == kind_of(&used) {
             other.document.validate_plugin_spec(&schema).ok();
         }
     }

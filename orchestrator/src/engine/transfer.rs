@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
+    figures::{counted, were},
     observe::metrics::{Metrics, Retried, TableMetrics},
     plugin_host::Plugin,
 };
@@ -129,7 +130,11 @@ pub(super) fn check_rejects(max_rejects: MaxRejects, read: u64, rejected: u64) -
     }
     let error = Error::destination(
         "too_many_rejects",
-        format!("{rejected} of {read} rows were rejected; max_rejects allows {max_rejects}"),
+        format!(
+            "{rejected} of {} {} rejected; max_rejects allows {max_rejects}",
+            counted(read, "row", "rows"),
+            were(rejected)
+        ),
     )
     .with_remedy("`longshore rejects list` shows what was refused and why; what was delivered stays delivered.");
     Err(Failure::TooManyRejects(error))

@@ -5,7 +5,7 @@ use longshore_state::{StateStore, StoredLogLine, run_log::MAX_LOG_LINES};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{figures::grouped, moment::shown_to_the_millisecond, printable::printable};
+use crate::{figures::counted, moment::shown_to_the_millisecond, printable::printable};
 
 /// A run's log.
 #[derive(Serialize, JsonSchema)]
@@ -54,7 +54,10 @@ impl ShownLog {
         let mut text = String::from("log\n");
         for line in &self.lines {
             if line.left_out_before > 0 {
-                text.push_str(&format!("  … {} lines left out …\n", grouped(line.left_out_before)));
+                text.push_str(&format!(
+                    "  … {} left out …\n",
+                    counted(line.left_out_before, "line", "lines")
+                ));
             }
             let plugin = line
                 .plugin
@@ -69,8 +72,8 @@ impl ShownLog {
         }
         if self.lost > 0 {
             text.push_str(&format!(
-                "  {} lines are lost: the state took none for too long\n",
-                grouped(self.lost)
+                "  {} of the log lost: the state took nothing for too long\n",
+                counted(self.lost, "line", "lines")
             ));
         }
         text

@@ -11,7 +11,7 @@ use super::{log::ShownLog, words_for};
 use crate::{
     documents::ErrorDocument,
     engine::report::{RetryReport, TableReport},
-    figures::grouped,
+    figures::{counted, grouped},
     moment::shown,
 };
 
@@ -136,8 +136,8 @@ impl ShownDetails {
             ));
         }
         text.push_str(&format!(
-            "  uncertain    {} rows at most were on their way when something broke\n",
-            grouped(run.uncertain)
+            "  uncertain    {} at most, on the way when something broke\n",
+            counted(run.uncertain, "row", "rows")
         ));
         text.push_str(&format!(
             "  rejects      {} (dropped from the ledger since: {}; without their rows since: {})\n",
@@ -195,9 +195,9 @@ impl ShownDetails {
             ));
             for partition in &table.partitions {
                 let done = if partition.complete { "complete" } else { "incomplete" };
-                let rows = grouped(partition.forwarded);
+                let rows = counted(partition.forwarded, "row", "rows");
                 text.push_str(&format!(
-                    "  partition {}: {done}, {rows} rows, cursor {}\n",
+                    "  partition {}: {done}, {rows}, cursor {}\n",
                     partition.partition,
                     cursor(&partition.cursor)
                 ));

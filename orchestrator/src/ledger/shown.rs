@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{moment::shown, printable::printable};
+use crate::{figures::counted, moment::shown, printable::printable};
 
 /// A row or a column that a destination refused.
 #[derive(Serialize, JsonSchema)]
@@ -108,7 +108,10 @@ impl ShownReject {
         };
         line("status", &status);
         if let Some(tried_at) = &self.tried_at {
-            line("sent again", &format!("{} times, last at {tried_at}", self.attempts));
+            line(
+                "sent again",
+                &format!("{}, last at {tried_at}", counted(self.attempts.into(), "time", "times")),
+            );
         }
         if self.uncertain && self.status == RejectStatus::Pending {
             line("", "it was sent again when something broke, and may be there already");

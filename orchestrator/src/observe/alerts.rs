@@ -22,6 +22,7 @@ use longshore_core::Result;
 use longshore_state::{StateStore, StoredAlert, UnixMicros};
 
 use super::metrics::Metrics;
+use crate::in_clear;
 use condition::{Condition, Ended, Verdicts};
 use message::Message;
 use step::{Known, Step};
@@ -143,7 +144,7 @@ impl Alerter {
             Step::TakeBack => (true, true),
         };
         let mut message = message.to_json();
-        self.secrets.redact_json(&mut message);
+        in_clear::redact(&self.secrets, &mut message);
         let alert = StoredAlert {
             sync: sync.to_owned(),
             condition: condition.to_owned(),

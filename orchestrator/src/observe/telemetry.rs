@@ -106,6 +106,8 @@ impl Telemetry {
 }
 
 fn hide_headers(target: &Target, secrets: &Secrets) {
+    // Of `https://user:password@collector`, the password.
+    secrets.insert_credentials(&target.endpoint);
     for value in target.headers.values() {
         secrets.insert(value);
         // A token is a secret without the word before it, too.

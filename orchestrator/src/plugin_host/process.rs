@@ -23,6 +23,7 @@ use super::{
     guard,
     output::{LastLines, forward},
 };
+use crate::api::access::{OPERATOR_VARIABLE, READ_ONLY_VARIABLE};
 
 /// How long an error waits for the news that the plugin behind it has died.
 const DEATH_NEWS: Duration = Duration::from_millis(500);
@@ -227,11 +228,17 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
+/// Whether a plugin may have a variable of our environment: unless it is, or holds, what is secret, or is meant for us alone and may hold it.
 fn is_harmless(name: &std::ffi::OsStr, value: &std::ffi::OsStr, secrets: &Secrets) -> bool {
-    let (Some(_), Some(value)) = (name.to_str(), value.to_str()) else {
+    let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
         return true;
     };
-    secrets.redact(value) == value
+    let is_ours = [OPERATOR_VARIABLE, READ_ONLY_VARIABLE].contains(&name)
+        || name.starts_with("OTEL_EXPORTER_OTLP") && name.ends_with("_HEADERS");
+    if is_ours {
+        return false;
+    }
+    !secrets.are_in(value)
 }
 
 /// The level that plugins are asked for: the finest that Longshore itself would print.
@@ -243,5 +250,32 @@ fn log_level() -> &'static str {
         LevelFilter::WARN => "warn",
         LevelFilter::ERROR | LevelFilter::OFF => "error",
         _ => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_gets_no_variable_that_is_a_secret_or_holds_one() {
+        let secrets = Secrets::new();
+        ["shop", "hunter2hunter2"]
+            .iter()
+            .for_each(|secret| secrets.insert(secret));
+        secrets.state("shop");
+        for (name, value, harmless) in [
+            ("PATH", "/opt/shop/bin:/usr/bin", true),
+            ("HOME", "/home/shop", true),
+            ("PGDATABASE", "shop_orders", true),
+            ("PGPASSWORD", "shop", false),
+            ("DATABASE_URL", "postgresql://me:shop@db/x", false),
+            ("HEADERS", "key=hunter2hunter2", false),
+            ("LONGSHORE_OPERATOR_TOKEN", "not known yet", false),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Bearer word", false),
+            ("OTEL_SERVICE_NAME", "shops", true),
+        ] {
+            assert_eq!(is_harmless(name.as_ref(), value.as_ref(), &secrets), harmless, "{name}");
+        }
     }
 }

@@ -197,7 +197,10 @@ impl Scheduler {
             return Some(format!("the destination {destination}, which {other} writes to"));
         }
         let count = running().count();
-        (count >= self.concurrent_runs).then(|| format!("a free slot: {count} runs go on"))
+        (count >= self.concurrent_runs).then(|| match count {
+            1 => "a free slot: 1 run goes on".to_owned(),
+            count => format!("a free slot: {count} runs go on"),
+        })
     }
 
     /// A step was carried out. `turn` is the number of the turn that it made.

@@ -22,6 +22,7 @@ pub const REJECT_RULE: &str = "reject_every";
 pub struct Discard {
     idempotent: bool,
     reject_every: Option<NonZeroU64>,
+    told_secret: Option<String>,
     pace: Pace,
     faults: Faults,
 }
@@ -42,6 +43,7 @@ impl Destination for Discard {
         Ok(Self {
             idempotent: spec.idempotent,
             reject_every: spec.reject_every,
+            told_secret: spec.told_secret.clone(),
             pace: Pace::new(&spec),
             faults: Faults::new(&spec),
         })
@@ -60,6 +62,11 @@ impl Destination for Discard {
             .planned()
             .then(|| "The destination's specification asks for faults, which are for tests".to_owned())
             .into_iter()
+            .chain(
+                self.told_secret
+                    .iter()
+                    .map(|secret| format!("The secret is told: {secret}")),
+            )
             .collect();
         let prepared = tables.into_iter().map(|asked| PreparedTable {
             name: asked.table.name,
@@ -145,7 +152,10 @@ impl Discard {
             key: key_of(row),
             rule: REJECT_RULE.to_owned(),
             column: String::new(),
-            reason: format!("Every row number divisible by {every} is refused, as the specification asks"),
+            reason: match &self.told_secret {
+                Some(secret) => format!("The secret is told: {secret}"),
+                None => format!("Every row number divisible by {every} is refused, as the specification asks"),
+            },
             whole_row: true,
             identity: String::new(),
         };

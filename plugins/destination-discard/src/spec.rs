@@ -20,6 +20,9 @@ pub struct DiscardSpec {
     pub idempotent: bool,
     /// Refuse every so many-th row of a partition as a whole, under the rule `reject_every`.
     pub reject_every: Option<NonZeroU64>,
+    /// For tests: a secret, which the plugin tells in warnings and in the reasons of rejects.
+    #[schemars(extend("writeOnly" = true))]
+    pub told_secret: Option<String>,
     /// For tests: fail a write with a typed error.
     pub fail_after_rows: Option<FailAfterRows>,
     /// For tests: end the process with exit status 3, without a word, instead of acking the batch that holds this row.
@@ -38,6 +41,7 @@ impl Default for DiscardSpec {
             batches_per_second: None,
             idempotent: true,
             reject_every: None,
+            told_secret: None,
             fail_after_rows: None,
             exit_after_rows: None,
             hang_after_rows: None,

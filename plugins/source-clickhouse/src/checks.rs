@@ -195,12 +195,12 @@ async fn check_cursor(probe: &Probe<'_>, spec: &Spec, cursor: &str, name: &str) 
     if nulls > 0 {
         let what = match options.null_cursor {
             NullCursor::Error => return Err(CursorColumn::null_values(&relation.shown, &cursor.name, nulls)),
-            NullCursor::Include => "are delivered in every run",
-            NullCursor::Skip => "are left out",
+            NullCursor::Include => "delivered in every run",
+            NullCursor::Skip => "left out",
         };
         checks.push(Check::warning(
             name,
-            format!("{nulls} rows without a value {what}"),
+            format!("{}: {what}", CursorColumn::without_value(nulls)),
             "Fill the column in.",
         ));
     }

@@ -29,10 +29,12 @@ enum Fault {
 
 impl Faults {
     pub(crate) fn new(spec: &GenerateSpec) -> Self {
-        let fail = spec
-            .fail_after_rows
-            .as_ref()
-            .map(|fail| (fail.rows, Fault::Fail(error_of(fail))));
+        let fail = spec.fail_after_rows.as_ref().map(|fail| {
+            (
+                fail.rows,
+                Fault::Fail(told(error_of(fail), spec.told_secret.as_deref())),
+            )
+        });
         let crash = spec.crash_after_rows.map(|rows| (rows, Fault::Crash));
         let hang = spec.hang_after_rows.map(|rows| (rows, Fault::Hang));
         Self {
@@ -48,6 +50,10 @@ impl Faults {
 
     /// Fires what is to happen when the specification arrives.
     pub(crate) fn at_start(&self, spec: &GenerateSpec) -> Result<()> {
+        if let Some(secret) = &spec.told_secret {
+            tracing::info!(secret, "{}", telling(secret));
+            print(&telling(secret));
+        }
         if !(spec.exit_at_start || spec.hang_at_start) || !self.may_fire()? {
             return Ok(());
         }
@@ -91,6 +97,31 @@ impl Faults {
             ),
         }
     }
+}
+
+/// An error whose words hold a secret, as those of a database's driver may.
+fn told(error: Error, secret: Option<&str>) -> Error {
+    let Some(secret) = secret else { return error };
+    let message = format!("{}; {}", error.message, telling(secret));
+    Error { message, ..error }
+        .with_cause(&std::io::Error::other(telling(secret)))
+        .with_remedy(telling(secret))
+}
+
+#[expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "what a library prints past the log, which Longshore forwards as well"
+)]
+fn print(words: &str) {
+    eprintln!("{words}");
+    println!("{words}");
+}
+
+/// A secret, as it is and percent-encoded.
+pub(crate) fn telling(secret: &str) -> String {
+    let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    format!("the secret is told: {secret} {encoded} {secret:?}")
 }
 
 fn error_of(fail: &FailAfterRows) -> Error {

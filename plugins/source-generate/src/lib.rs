@@ -16,7 +16,7 @@ use longshore_sdk::{
 };
 
 use columns::{Columns, ID, LAST_UPDATED_AT};
-use faults::Faults;
+use faults::{Faults, telling};
 use row_range::{RowRange, position_after};
 pub use spec::{Cursor, FailAfterRows, GenerateSpec, Preset, TableSpec};
 
@@ -27,6 +27,7 @@ const MAX_ROW_BYTES: u32 = 256 * 1024 * 1024;
 pub struct Generate {
     tables: Vec<GeneratedTable>,
     checkpoint_rows: u64,
+    told_secret: Option<String>,
     faults: Faults,
 }
 
@@ -74,6 +75,7 @@ impl Source for Generate {
         Ok(Self {
             tables: spec.tables.into_iter().map(generated).collect::<Result<_>>()?,
             checkpoint_rows: spec.checkpoint_rows.get(),
+            told_secret: spec.told_secret,
             faults,
         })
     }
@@ -84,7 +86,15 @@ impl Source for Generate {
             Err(error) => Check::from_error(format!("read table {name}"), &error),
         };
         let generator = Check::passed("generate rows", "Rows are made from a seed; nothing is connected to");
-        [generator].into_iter().chain(tables.iter().map(check)).collect()
+        let told = self
+            .told_secret
+            .iter()
+            .map(|secret| Check::passed(telling(secret), telling(secret)));
+        [generator]
+            .into_iter()
+            .chain(told)
+            .chain(tables.iter().map(check))
+            .collect()
     }
 
     async fn list_tables(&self, names: &[String]) -> Result<Vec<Table>> {
@@ -95,7 +105,10 @@ impl Source for Generate {
     async fn open_run(&self, run: OpenRun) -> Result<Vec<TablePlan>> {
         let plan = |selection: TableSelection| match selection.resume {
             Some(plan) => Ok(plan),
-            None => self.table(&selection.name)?.plan(selection.state),
+            None => Ok(TablePlan {
+                warnings: self.told_secret.iter().map(|secret| telling(secret)).collect(),
+                ..self.table(&selection.name)?.plan(selection.state)?
+            }),
         };
         run.tables.into_iter().map(plan).collect()
     }

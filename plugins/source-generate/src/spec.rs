@@ -35,6 +35,9 @@ pub struct GenerateSpec {
     pub hang_after_rows: Option<NonZeroU64>,
     /// For tests: fail a read with a typed error.
     pub fail_after_rows: Option<FailAfterRows>,
+    /// For tests: a secret, which the plugin tells wherever it says anything: in what it logs and prints, in checks, in warnings, in errors.
+    #[schemars(extend("writeOnly" = true))]
+    pub told_secret: Option<String>,
     /// For tests: a file that is made when a fault fires. Where it exists already, no fault fires: a second try succeeds.
     pub once_file: Option<PathBuf>,
 }

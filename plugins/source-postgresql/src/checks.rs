@@ -190,12 +190,12 @@ async fn check_cursor(session: &Session, spec: &Spec, relation: &Relation, curso
             NullCursor::Error => return Err(CursorColumn::null_values(&relation.shown, &cursor.name, nulls)),
             NullCursor::Include => Check::warning(
                 name,
-                format!("{nulls} rows without a value are delivered in every run"),
+                format!("{}: delivered in every run", CursorColumn::without_value(nulls)),
                 "Fill the column in.",
             ),
             NullCursor::Skip => Check::warning(
                 name,
-                format!("{nulls} rows without a value are left out"),
+                format!("{}: left out", CursorColumn::without_value(nulls)),
                 "Fill the column in.",
             ),
         });

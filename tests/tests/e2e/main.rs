@@ -23,6 +23,7 @@ mod kill_matrix;
 mod ledger;
 mod lost_answers;
 mod memory;
+mod names_in_clear;
 mod packaging;
 mod pages;
 mod preview;

@@ -85,7 +85,7 @@ async fn no_mistake_in_the_configuration_shows_a_secret_beside_it() -> Result<()
             assert_keeps_secrets(command, &finished);
         }
     }
-    assert_files_keep_secrets(scene.longshore.folder());
+    assert_no_file_has(scene.longshore.folder(), &CANARIES);
     Ok(())
 }
 
@@ -153,7 +153,7 @@ async fn every_command_keeps_secrets(longshore: &Longshore) -> Result<()> {
             }
         }
     }
-    assert_files_keep_secrets(longshore.folder());
+    assert_no_file_has(longshore.folder(), &CANARIES);
     Ok(())
 }
 
@@ -176,7 +176,8 @@ fn assert_keeps_secrets(command: &str, finished: &Finished) {
 }
 
 /// State, logs, whatever was written; the configuration itself excepted.
-fn assert_files_keep_secrets(folder: &Path) {
+#[track_caller]
+pub(crate) fn assert_no_file_has(folder: &Path, canaries: &[&str]) {
     let mut seen = 0;
     let mut open = vec![folder.to_owned()];
     while let Some(path) = open.pop() {
@@ -185,7 +186,7 @@ fn assert_files_keep_secrets(folder: &Path) {
         } else if path.is_file() && path.extension().is_none_or(|extension| extension != "yml") {
             seen += 1;
             let bytes = fs::read(&path).unwrap();
-            for canary in CANARIES {
+            for canary in canaries {
                 let holds = bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
                 assert!(!holds, "{} holds {canary}", path.display());
             }

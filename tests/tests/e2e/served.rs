@@ -142,7 +142,7 @@ impl Answer {
 }
 
 impl Served {
-    async fn start(longshore: &Longshore, more: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(longshore: &Longshore, more: &[&str]) -> Result<Self> {
         let daemon = longshore.start([&["serve", "longshore.yml", "--json"], more].concat())?;
         let base = eventually("the daemon says where it listens", PATIENCE, async || {
             let line: Value = serde_json::from_str(daemon.printed().lines().next()?).ok()?;

@@ -46,8 +46,8 @@ pub(crate) struct Conformity {
     pub(crate) value: Value,
     /// Pointers of values that the schema calls secret; everything below them is, too.
     pub(crate) secret: BTreeSet<String>,
-    /// Pointers of substituted values that turned out to be a number or a switch, and their text.
-    pub(crate) retyped: Vec<(String, String)>,
+    /// Pointers of substituted values that turned out to be a number or a switch.
+    pub(crate) retyped: Vec<String>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -113,10 +113,9 @@ pub(crate) fn check(schema: &CompiledSchema, node: &Node, reserved: Reserved) ->
             break;
         }
         for pointer in refused {
-            if let (Some(reparsed), Some(place)) = (untyped.remove(&pointer), value.pointer_mut(&pointer))
-                && let Value::String(text) = std::mem::replace(place, reparsed)
-            {
-                retyped.push((pointer, text));
+            if let (Some(reparsed), Some(place)) = (untyped.remove(&pointer), value.pointer_mut(&pointer)) {
+                *place = reparsed;
+                retyped.push(pointer);
             }
         }
     }

@@ -192,6 +192,7 @@ impl Context<'_> {
             let message = format!("{what} must be {expected}, found {}", kind_of(found));
             let help = self
                 .quoted_substitution(&leaf.pointer, types)
+                .or_else(|| self.missing_unit(leaf, found))
                 .or_else(|| type_help(types, found, revealed.as_deref()));
             return (message, help);
         }
@@ -220,6 +221,22 @@ impl Context<'_> {
             .and_then(|text| nearest(&text, texts))
             .map(|meant| format!("did you mean `{meant}`?"));
         (format!("{what} must be {choice}{or_type}{found}"), help)
+    }
+
+    /// Says how a number is written where a length of time is wanted.
+    fn missing_unit(&self, leaf: &Leaf<'_>, found: Option<&Value>) -> Option<String> {
+        let number = found?.as_number()?;
+        let format = self.schema.pointer(&leaf.schema_pointer)?.get("format")?.as_str()?;
+        if format == crate::formats::CRON && !leaf.pointer.ends_with("/cron") {
+            return Some(format!(
+                "an interval is written with its unit, as in `{{every: {number}m}}`"
+            ));
+        }
+        let unit = crate::formats::usual_unit(format)?;
+        Some(match number.as_u64() {
+            Some(number) => format!("write the unit behind the number, such as `{number}{unit}`"),
+            None => format!("write a whole number and its unit, such as `10{unit}`"),
+        })
     }
 
     /// Says what a quoted `${…}` would be without its quotes, and nothing else about the value.

@@ -182,3 +182,31 @@ fn what_is_no_file_is_refused_without_being_opened() {
         "{error}"
     );
 }
+
+#[test]
+fn whoever_only_wants_to_know_where_the_state_is_needs_no_password_for_it() {
+    let site = Site::with("kind: source\nspec: {name: shop, path: p, password: '${ABSENT}', tabels: 1}\n---\nkind: settings\nspec: {state: 'sqlite:${STATE}'}\n")
+        .variable("STATE", "here/state.db");
+    let settings = site
+        .loader()
+        .load_settings(&[site.path(FILE)])
+        .expect("the settings are right");
+    assert_eq!(settings.state.to_string(), "sqlite:here/state.db");
+    assert!(site.load().is_err());
+    let without = Site::with("kind: source\nspec: {}\n");
+    assert_eq!(
+        without
+            .loader()
+            .load_settings(&[without.path(FILE)])
+            .expect("the defaults"),
+        longshore_config::Settings::default()
+    );
+    for broken in [
+        "kind: settings\nspec: {state: 'mysql:x'}\n",
+        "kind: settngs\n",
+        "kind: [\n",
+    ] {
+        let site = Site::with(broken);
+        assert!(site.loader().load_settings(&[site.path(FILE)]).is_err(), "{broken}");
+    }
+}

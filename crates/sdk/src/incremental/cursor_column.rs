@@ -117,12 +117,22 @@ impl CursorColumn<'_> {
         Ok(Some(value).filter(|_| !set_before))
     }
 
+    /// So many rows without a cursor, in words.
+    #[must_use]
+    pub fn without_value(count: u64) -> String {
+        let rows = if count == 1 { "row" } else { "rows" };
+        format!("{count} {rows} without a value")
+    }
+
     /// Rows without a cursor under `null_cursor: error`.
     #[must_use]
     pub fn null_values(table: &str, name: &str, count: u64) -> Error {
         Error::source(
             "cursor_null",
-            format!("{count} rows of table {table} have no value in the cursor column {name}"),
+            format!(
+                "Table {table} has {} in the cursor column {name}",
+                Self::without_value(count)
+            ),
         )
         .with_table(table)
         .with_remedy(

@@ -5,8 +5,9 @@ use longshore_state::UnixMicros;
 use serde_json::json;
 
 use crate::{
-    cli::{Context, confirmation::confirm, output::grouped, state_location::StateArguments},
+    cli::{Context, confirmation::confirm, state_location::StateArguments},
     failure::{Exit, Failure},
+    figures::counted,
     ledger::{
         discards::{Chosen, discards},
         filters::Filters,
@@ -41,11 +42,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let chosen = discards(&chosen, &[], store.as_ref()).await?;
     let rejects: usize = chosen.values().map(Vec::len).sum();
     let what = format!(
-        "{} rejects of {}",
-        grouped(rejects as u64),
+        "{} of {}",
+        counted(rejects as u64, "reject", "rejects"),
         chosen.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     );
-    let consequence = format!("Discarding {what} means that their rows are never sent");
+    let consequence = format!("Discarding {what} means that no row of theirs is ever sent");
     confirm(
         context,
         arguments.yes,
@@ -58,8 +59,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     context.output.data(&json!({ "discarded": discarded }), |_| {
         format!(
-            "discarded {} rejects; `longshore rejects list --status discarded` names them\n",
-            grouped(discarded)
+            "discarded {}; `longshore rejects list --status discarded` shows what was given up\n",
+            counted(discarded, "reject", "rejects")
         )
     })?;
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use longshore_state::{RunStatus, StateStore, Trigger};
 use serde_json::json;
 
 use crate::{
-    cli::{ConfigurationFiles, Context},
+    cli::{ConfigurationFiles, Context, DEFAULT_CONFIGURATION},
     engine::{
         report::{RetryReport, RunReport},
         run::{Engine, SyncOutcome},
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    files: ConfigurationFiles,
+    configuration: ReplayedConfiguration,
     #[command(flatten)]
     filters: Filters,
     /// Only the rejects with these numbers.
@@ -41,9 +41,32 @@ pub(super) struct Arguments {
     insist: bool,
 }
 
+/// Where the configuration is: named as for `rejects list` and the others, or as for `sync`.
+#[derive(Args, Clone)]
+struct ReplayedConfiguration {
+    /// The configuration with the destinations, and with the state's location; may be given several times. Without it, `longshore.yml`.
+    #[arg(long = "config", value_name = "CONFIGURATION")]
+    named: Vec<PathBuf>,
+    /// The same without --config.
+    #[arg(value_name = "CONFIGURATION", conflicts_with = "named")]
+    paths: Vec<PathBuf>,
+}
+
+impl ReplayedConfiguration {
+    fn files(&self) -> ConfigurationFiles {
+        let paths = [self.named.as_slice(), &self.paths].concat();
+        ConfigurationFiles {
+            paths: match paths.is_empty() {
+                true => vec![DEFAULT_CONFIGURATION.into()],
+                false => paths,
+            },
+        }
+    }
+}
+
 /// Sends pending rejects again: those that filters, numbers or a file name, and all of the configuration's syncs without any.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let configuration = context.load(&arguments.files).await?;
+    let configuration = context.load(&arguments.configuration.files()).await?;
     let store = context.store(&configuration).await?;
     let wanted = wanted(&arguments, store.as_ref()).await?;
     let replays = replays(wanted, &configuration, store.as_ref()).await?;

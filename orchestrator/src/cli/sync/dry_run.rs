@@ -19,6 +19,7 @@ use crate::{
         run::{Engine, SyncOutcome},
     },
     failure::{Exit, Failure},
+    figures::counted,
     observe::Observation,
 };
 
@@ -104,8 +105,8 @@ async fn sent_again(store: &dyn StateStore, sync: &str) -> Result<Option<String>
     };
     Ok((rows > 0).then(|| {
         format!(
-            "{}{more} rejected rows of earlier runs are in the ledger: a sync sends them again before it reads, and they are in none of these counts",
-            grouped(rows)
+            "the ledger has {}{more} of earlier runs: a sync sends what is in it again before it reads, and none of these counts has it",
+            counted(rows, "rejected row", "rejected rows")
         )
     }))
 }
@@ -135,8 +136,8 @@ fn in_words(report: &DryRunReport) -> String {
     text.push_str(&rejects_in_words(&report.rejects));
     if report.rejects_of_other_kinds > 0 {
         text.push_str(&format!(
-            "and {} rejects of further kinds\n",
-            grouped(report.rejects_of_other_kinds)
+            "and {} of further kinds\n",
+            counted(report.rejects_of_other_kinds, "reject", "rejects")
         ));
     }
     text.push('\n');

@@ -6,7 +6,7 @@ use longshore_core::Error;
 use longshore_state::{Reject, RejectFilter, RejectStatus, RowPlace, StateStore};
 
 use super::Replay;
-use crate::engine::retry::RetryTarget;
+use crate::{engine::retry::RetryTarget, figures::counted};
 
 /// Rejects that are read at once.
 const PAGE: u32 = 5_000;
@@ -36,8 +36,8 @@ impl Selection {
     pub(super) fn warning(&self) -> Option<String> {
         (self.without_row > 0).then(|| {
             format!(
-                "{} rejects are without their rows (`rejects: {{ values: omit }}`, a destination that hands none over, or the ledger's bound) and can not be sent again",
-                self.without_row
+                "{} without a row (`rejects: {{ values: omit }}`, a destination that hands none over, or the ledger's bound) and can not be sent again",
+                counted(self.without_row, "reject is", "rejects are")
             )
         })
     }
@@ -91,6 +91,7 @@ pub(super) async fn select(store: &dyn StateStore, sync: &str, replay: &Replay) 
     if selection.rows.is_empty() {
         let message = match selection.without_row {
             0 => format!("The ledger of sync {sync} has no pending reject like this"),
+            1 => format!("The ledger of sync {sync} has one pending reject like this, without its row"),
             rejects => {
                 format!("The ledger of sync {sync} has {rejects} pending rejects like this, all without their rows")
             }
@@ -205,9 +206,9 @@ pub(super) fn unknown_versions(
     let first = ids.get(..ids.len().min(5)).unwrap_or_default().join(", ");
     (!ids.is_empty()).then(|| {
         format!(
-            "{} rows (rejects {first}{}) had no usable id at the destination when they were refused, so it is not known whether newer versions of them were delivered since: what they replace \
-             is as old as they are",
-            ids.len(),
+            "{} ({first}{}) had no usable id at the destination when refused, so it is not known whether a newer version was delivered since: what is replaced is as old as what \
+             replaces it",
+            counted(ids.len() as u64, "rejected row", "rejected rows"),
             if ids.len() > 5 { ", …" } else { "" }
         )
     })

@@ -260,7 +260,7 @@ impl<'a> Answers<'a> {
         self.rejects = others;
         let (whole, columns): (Vec<_>, Vec<_>) = of_row.into_iter().partition(|reject| reject.whole_row);
         let keep = self.context.keep_rejected_rows;
-        let destination = (self.target.plugin.name.as_str(), self.target.identity_column.as_str());
+        let destination = (&self.target.plugin, self.target.identity_column.as_str());
         let named = |reject| new_reject(destination, reject, keep);
         let fate = match (counts.rejected, whole.into_iter().next()) {
             (1, Some(whole)) => RetriedFate::RejectedAgain(Box::new(named(whole))),

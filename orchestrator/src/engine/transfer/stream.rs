@@ -414,8 +414,9 @@ impl<'a> PartitionStream<'a> {
             if reject.whole_row {
                 self.writers[index].count_refused(reject.sequence);
             }
-            let identity_column = &self.table.destinations[index].identity_column;
-            let reject = new_reject((destination, identity_column), reject, self.context.keep_rejected_rows);
+            let refusing = &self.table.destinations[index];
+            let refusing = (&refusing.plugin, refusing.identity_column.as_str());
+            let reject = new_reject(refusing, reject, self.context.keep_rejected_rows);
             self.uncommitted.reject(&self.table.supersessions, reject);
         }
         Ok(())
@@ -641,17 +642,17 @@ pub(in crate::engine) fn versions_of(row: v1::SupersedingRow, identity_column: &
 
 /// A reject as it is recorded. A row that nobody asked for is not.
 pub(in crate::engine) fn new_reject(
-    (destination, identity_column): (&str, &str),
+    (plugin, identity_column): (&Plugin, &str),
     reject: v1::Reject,
     keep_row: bool,
 ) -> NewReject {
     NewReject {
-        destination: destination.to_owned(),
+        destination: plugin.name.clone(),
         key: reject.key,
         primary_key: reject.primary_key,
         rule: reject.rule,
         column: reject.column,
-        reason: reject.reason,
+        reason: plugin.cleared(reject.reason),
         whole_row: reject.whole_row,
         identity: reject.identity,
         identity_column: identity_column.to_owned(),

@@ -4,7 +4,10 @@ use longshore_state::UnixMicros;
 use serde_json::{Value, json};
 
 use super::condition::{Condition, Details};
-use crate::{figures::grouped, moment::shown};
+use crate::{
+    figures::{counted, grouped, were},
+    moment::shown,
+};
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -82,9 +85,10 @@ impl Message<'_> {
                 }),
                 _,
             ) => format!(
-                "{} of {} rows of the sync {sync} were rejected; {bound} are allowed",
+                "{} of {} of the sync {sync} {} rejected; {bound} are allowed",
                 grouped(*rejected),
-                grouped(*read)
+                counted(*read, "row", "rows"),
+                were(*rejected)
             ),
             (None, Condition::Failure) => format!("The sync {sync} succeeds again"),
             (None, Condition::Lag) => format!("No table of the sync {sync} lags beyond its bound any more"),

@@ -20,6 +20,14 @@ const MAX_WAITING_LINE_BYTES: usize = 4 * MAX_LOG_LINE_BYTES;
 /// Lines that are stored at once: the others of the store wait for a few milliseconds at most.
 pub(super) const BATCH_LINES: usize = 500;
 
+/// A line that waits to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PendingLine {
+    pub(super) line: LogLine,
+    /// The names that its fields have, and that are shown whatever is secret.
+    pub(super) names: Vec<String>,
+}
+
 /// Lines that wait to be stored. Pushing never waits for anything but another push.
 #[derive(Default)]
 pub(super) struct Buffer {
@@ -30,7 +38,7 @@ pub(super) struct Buffer {
 
 #[derive(Default)]
 struct Waiting {
-    lines: VecDeque<LogLine>,
+    lines: VecDeque<PendingLine>,
     bytes: usize,
     lost: u64,
     /// Lost lines that the store knows of.
@@ -40,7 +48,7 @@ struct Waiting {
 /// What is to be stored next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Batch {
-    pub(super) lines: Vec<LogLine>,
+    pub(super) lines: Vec<PendingLine>,
     /// Lines that did not fit since the last batch.
     pub(super) lost: u64,
 }
@@ -53,15 +61,16 @@ impl Batch {
 
 impl Buffer {
     /// Adds a line; counts it when there is no room.
-    pub(super) fn push(&self, mut line: LogLine) {
-        cut(&mut line.message, MAX_WAITING_LINE_BYTES);
+    pub(super) fn push(&self, mut pending: PendingLine) {
+        cut(&mut pending.line.message, MAX_WAITING_LINE_BYTES);
+        let bytes = pending.line.message.len();
         let mut waiting = self.lock();
-        if waiting.lines.len() >= MAX_WAITING_LINES || waiting.bytes + line.message.len() > MAX_WAITING_BYTES {
+        if waiting.lines.len() >= MAX_WAITING_LINES || waiting.bytes + bytes > MAX_WAITING_BYTES {
             waiting.lost += 1;
             return;
         }
-        waiting.bytes += line.message.len();
-        waiting.lines.push_back(line);
+        waiting.bytes += bytes;
+        waiting.lines.push_back(pending);
         let batch = waiting.lines.len() == BATCH_LINES;
         drop(waiting);
         if batch {
@@ -73,7 +82,7 @@ impl Buffer {
     pub(super) fn take_batch(&self) -> Batch {
         let mut waiting = self.lock();
         let count = waiting.lines.len().min(BATCH_LINES);
-        let lines: Vec<LogLine> = waiting.lines.drain(..count).collect();
+        let lines: Vec<PendingLine> = waiting.lines.drain(..count).collect();
         waiting.bytes -= bytes_of(&lines);
         let lost = std::mem::take(&mut waiting.lost);
         waiting.told += lost;
@@ -112,8 +121,8 @@ impl Buffer {
     }
 }
 
-fn bytes_of(lines: &[LogLine]) -> usize {
-    lines.iter().map(|line| line.message.len()).sum()
+fn bytes_of(lines: &[PendingLine]) -> usize {
+    lines.iter().map(|pending| pending.line.message.len()).sum()
 }
 
 /// Cuts a message to so many bytes, and says so with an ellipsis that still fits.
@@ -131,12 +140,15 @@ mod tests {
 
     use super::*;
 
-    fn line(message: &str) -> LogLine {
-        LogLine {
-            at: UnixMicros(0),
-            level: LogLevel::Info,
-            plugin: None,
-            message: message.to_owned(),
+    fn line(message: &str) -> PendingLine {
+        PendingLine {
+            line: LogLine {
+                at: UnixMicros(0),
+                level: LogLevel::Info,
+                plugin: None,
+                message: message.to_owned(),
+            },
+            names: Vec::new(),
         }
     }
 
@@ -149,8 +161,8 @@ mod tests {
         assert_eq!(buffer.not_stored(), MAX_WAITING_LINES as u64 + 7);
         let first = buffer.take_batch();
         assert_eq!((first.lines.len(), first.lost), (BATCH_LINES, 7));
-        assert_eq!(first.lines[0].message, "0");
-        assert_eq!(buffer.take_batch().lines[0].message, BATCH_LINES.to_string());
+        assert_eq!(first.lines[0].line.message, "0");
+        assert_eq!(buffer.take_batch().lines[0].line.message, BATCH_LINES.to_string());
     }
 
     #[test]
@@ -160,7 +172,8 @@ mod tests {
         let batch = buffer.take_batch();
         buffer.push(line("two"));
         buffer.put_back(batch);
-        let messages: Vec<_> = buffer.take_batch().lines.into_iter().map(|line| line.message).collect();
+        let batch = buffer.take_batch();
+        let messages: Vec<_> = batch.lines.into_iter().map(|pending| pending.line.message).collect();
         assert_eq!(messages, ["one", "two"]);
         assert!(buffer.take_batch().is_empty());
     }

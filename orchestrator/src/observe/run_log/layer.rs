@@ -13,8 +13,12 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::{Buffers, FIELD, buffer::Buffer, lock};
-use crate::plugin_host::LOG_TARGET;
+use super::{
+    Buffers, FIELD,
+    buffer::{Buffer, PendingLine},
+    lock,
+};
+use crate::{in_clear, plugin_host::LOG_TARGET};
 
 /// Whose run a span is: with the span, for whoever prints what is logged within it.
 pub struct SyncName(pub Arc<str>);
@@ -76,14 +80,14 @@ impl Visit for RunOf {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-fn line_of(event: &Event<'_>) -> LogLine {
+fn line_of(event: &Event<'_>) -> PendingLine {
     let metadata = event.metadata();
     let mut words = Words {
         from_plugin: metadata.target() == LOG_TARGET,
         ..Words::default()
     };
     event.record(&mut words);
-    LogLine {
+    let line = LogLine {
         at: UnixMicros::now(),
         level: level_of(*metadata.level()),
         plugin: words.plugin,
@@ -91,6 +95,10 @@ fn line_of(event: &Event<'_>) -> LogLine {
             true => words.fields.trim_start().to_owned(),
             false => words.message + &words.fields,
         },
+    };
+    PendingLine {
+        line,
+        names: words.names,
     }
 }
 
@@ -112,13 +120,20 @@ struct Words {
     plugin: Option<String>,
     message: String,
     fields: String,
+    /// Values of fields that hold names.
+    names: Vec<String>,
 }
 
 impl Visit for Words {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "plugin" if self.from_plugin => self.plugin = Some(value.to_owned()),
-            _ => self.record_debug(field, &value),
+            name => {
+                if in_clear::is_name(name) {
+                    self.names.push(value.to_owned());
+                }
+                self.record_debug(field, &value);
+            }
         }
     }
 

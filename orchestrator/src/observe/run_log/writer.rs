@@ -8,7 +8,7 @@ use longshore_state::{StateStore, run_log::MAX_LOG_LINE_BYTES};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::buffer::{Buffer, cut};
+use super::buffer::{Buffer, PendingLine, cut};
 
 /// How long a line waits at most before it is stored, when the store takes it.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -109,11 +109,12 @@ impl Target {
                 return Ok(());
             }
             // Here and not where lines are logged: by now more of what is secret may be known, and nobody waits.
-            for line in &mut batch.lines {
-                line.message = self.secrets.redact(&line.message).into_owned();
+            for PendingLine { line, names } in &mut batch.lines {
+                line.message = self.secrets.redact_beside(&line.message, names).into_owned();
                 cut(&mut line.message, MAX_LOG_LINE_BYTES);
             }
-            let (lines, lost) = (batch.lines.clone(), batch.lost);
+            let lines = batch.lines.iter().map(|pending| pending.line.clone()).collect();
+            let lost = batch.lost;
             if let Err(error) = self.store.append_log(&self.run_id, lines, lost).await {
                 buffer.put_back(batch);
                 return Err(error);

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{Address, Answer, LONGEST_QUESTION, Question, folder_of};
-use crate::serve::handle::DaemonHandle;
+use crate::{in_clear, serve::handle::DaemonHandle};
 
 /// Questions that are answered at once; more wait.
 const AT_ONCE: usize = 16;
@@ -139,7 +139,7 @@ async fn converse(stream: UnixStream, handle: &DaemonHandle, secrets: &Secrets) 
     };
     let answer = answer.map_or_else(Answer::Error, Answer::Done);
     let mut answer = serde_json::to_value(&answer).map_err(io::Error::other)?;
-    secrets.redact_json(&mut answer);
+    in_clear::redact(secrets, &mut answer);
     writing.write_all(format!("{answer}\n").as_bytes()).await?;
     writing.shutdown().await
 }

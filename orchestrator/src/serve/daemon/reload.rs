@@ -10,6 +10,7 @@ use super::{Daemon, Ending, wishes::draining};
 use crate::{
     engine::session,
     failure::Failure,
+    figures::counted,
     loading,
     plugin_host::PluginHost,
     serve::{
@@ -114,6 +115,8 @@ impl Daemon {
         self.configuration = Arc::new(configuration);
         self.alerting.reconfigured(Arc::clone(&self.configuration));
         self.refuse_forgotten_replays();
+        // Whoever is told of it may look at once.
+        self.publish();
         tracing::info!(syncs, "the configuration was loaded anew");
         self.tell(Event::Reloaded);
         Ok(())
@@ -137,8 +140,8 @@ impl Daemon {
             .and_then(|first| first.lines().next())
             .unwrap_or_default();
         let message = format!(
-            "The new configuration was refused, with {} errors: {first}",
-            diagnostics.len()
+            "The new configuration was refused, with {}: {first}",
+            counted(diagnostics.len() as u64, "error", "errors")
         );
         self.tell(Event::ReloadRefused { diagnostics });
         Error::config("configuration_invalid", message)
@@ -152,6 +155,8 @@ async fn check(host: Arc<PluginHost>, paths: Vec<PathBuf>, secrets: Secrets) -> 
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }
-    session::validate(&host, &configuration).await?;
+    for warning in session::validate(&host, &configuration).await? {
+        tracing::warn!("{warning}");
+    }
     Ok(configuration)
 }

@@ -58,7 +58,8 @@ async fn a_connection_test_says_what_was_tried_and_what_to_do() {
     }
     assert_eq!(found("cursor of table nulls").1, Failed);
     assert!(
-        found("cursor of table nulls").2.contains("1 rows") && found("cursor of table nulls").3.contains("null_cursor")
+        found("cursor of table nulls").2.contains("has 1 row without a value")
+            && found("cursor of table nulls").3.contains("null_cursor")
     );
     assert_eq!(found("cursor of table other").1, Failed);
     assert_eq!(found("read table missing").1, Failed);

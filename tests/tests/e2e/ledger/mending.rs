@@ -188,7 +188,7 @@ async fn a_dry_run_says_that_a_sync_would_send_rejects_again() -> Result<()> {
     let again = warnings
         .iter()
         .filter_map(serde_json::Value::as_str)
-        .find(|warning| warning.contains("a sync sends them again"));
+        .find(|warning| warning.contains("a sync sends what is in it again"));
     assert!(again.is_some(), "{said}");
     Ok(())
 }

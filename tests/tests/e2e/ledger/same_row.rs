@@ -10,7 +10,7 @@ fn of_unknown_version(report: &Value) -> Option<&str> {
     let warnings = report["warnings"].as_array().into_iter().flatten();
     warnings
         .filter_map(Value::as_str)
-        .find(|warning| warning.contains("not known whether newer versions"))
+        .find(|warning| warning.contains("not known whether a newer version"))
 }
 
 #[tokio::test]
