@@ -5,6 +5,7 @@
 mod acks;
 mod age;
 mod answers;
+mod arrivals;
 mod checks;
 mod destination;
 mod dry_run;

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use longshore_sdk::prelude::*;
 use tokio::{
@@ -21,7 +20,8 @@ use tracing::{debug, info};
 
 use crate::{
     acks::AckTracker,
-    encode::{batch::EncodedBatch, rows::encode},
+    arrivals::{Arrival, Arrivals},
+    encode::{batch::EncodedBatch, rows::Encoded},
     mapping::TablePlan,
     sending::{
         delivery::{Delivered, HeldRow, Sending, deliver},
@@ -56,14 +56,10 @@ pub(crate) struct Writing {
 ///
 /// # Errors
 /// What ended it early; the batches acked until then are done.
-pub(crate) async fn write(
-    project: &Project,
-    writing: Writing,
-    mut batches: BatchReceiver,
-    acks: AckSender,
-) -> Result<()> {
+pub(crate) async fn write(project: &Project, writing: Writing, batches: BatchReceiver, acks: AckSender) -> Result<()> {
+    let mut arrivals = Arrivals::of(batches, Arc::clone(&writing.plan));
     let mut stream = Stream::new(project, writing, acks);
-    let result = stream.run(&mut batches).await;
+    let result = stream.run(&mut arrivals).await;
     if result.is_err() {
         // Those that do not end in time are sent again by the next attempt.
         let _ = timeout(DRAIN, stream.drain()).await;
@@ -102,7 +98,7 @@ struct Stream<'a> {
 enum Step {
     Settle(Result<Delivered>),
     Send(Passage),
-    Take(Option<Received>),
+    Take(Arrival),
     Flush,
     Unblock,
 }
@@ -127,14 +123,18 @@ impl<'a> Stream<'a> {
         }
     }
 
-    async fn run(&mut self, batches: &mut BatchReceiver) -> Result<()> {
+    async fn run(&mut self, arrivals: &mut Arrivals) -> Result<()> {
         while !(self.is_ended && self.pool.rows() == 0 && self.in_flight.is_empty()) {
-            match self.step(batches).await? {
+            match self.step(arrivals).await? {
                 Step::Settle(delivered) => self.settle(delivered?).await?,
                 Step::Send(passage) => self.send(passage),
-                Step::Take(Some(Received::Batch(batch))) => self.take(&batch).await?,
-                Step::Take(Some(Received::Barrier(_))) => self.is_flushing = true,
-                Step::Take(None) => self.is_ended = true,
+                Step::Take(Arrival::Batch {
+                    sequence,
+                    rows,
+                    encoded,
+                }) => self.take(sequence, rows, encoded).await?,
+                Step::Take(Arrival::Barrier) => self.is_flushing = true,
+                Step::Take(Arrival::End) => self.is_ended = true,
                 Step::Flush => self.is_overdue = true,
                 Step::Unblock => self.blocked = None,
             }
@@ -151,7 +151,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Waits for what can happen next; answers before requests before rows. Every wait can be given up without loss.
-    async fn step(&mut self, batches: &mut BatchReceiver) -> Result<Step> {
+    async fn step(&mut self, arrivals: &mut Arrivals) -> Result<Step> {
         let takes_rows = self.takes_rows();
         let wants_to_send = self.blocked.is_none() && self.wants_to_send(takes_rows);
         let flush_at = self
@@ -163,7 +163,7 @@ impl<'a> Stream<'a> {
             biased;
             Some(delivered) = self.in_flight.next() => Ok(Step::Settle(delivered)),
             passage = gate.pass(), if wants_to_send => Ok(Step::Send(passage)),
-            received = batches.next(), if takes_rows => received.map(Step::Take),
+            arrival = arrivals.next(), if takes_rows => arrival.map(Step::Take),
             () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => Ok(Step::Flush),
             () = async { if let Some(released) = &mut self.blocked { released.await } }, if self.blocked.is_some() => Ok(Step::Unblock),
         }
@@ -180,28 +180,21 @@ impl<'a> Stream<'a> {
             && self.in_flight.len() < self.writing.concurrency
     }
 
-    async fn take(&mut self, received: &ReceivedBatch) -> Result<()> {
-        let batch = received.decode()?;
-        let encoded = encode(&self.writing.plan, received.sequence, &batch, Utc::now())?;
+    async fn take(&mut self, sequence: u64, rows: u64, encoded: Encoded) -> Result<()> {
         if self.writing.plan.target == Target::ProfileAttributes {
-            self.profiles.insert(received.sequence, Arc::clone(&encoded.batch));
+            self.profiles.insert(sequence, Arc::clone(&encoded.batch));
         }
         if encoded.undated > 0 {
             info!(events = encoded.undated, table = %self.writing.plan.table, "late events are sent without their time (late_events: send_without_time)");
         }
-        let outstanding = received.rows - encoded.rejected - encoded.filtered;
+        let outstanding = rows - encoded.rejected - encoded.filtered;
         let counts = DestinationCounts {
             rejected: encoded.rejected,
             filtered: encoded.filtered,
             ..DestinationCounts::default()
         };
-        self.tracker.open(
-            received.sequence,
-            outstanding,
-            counts,
-            encoded.rejects,
-            encoded.batch.memory(),
-        );
+        self.tracker
+            .open(sequence, outstanding, counts, encoded.rejects, encoded.batch.memory());
         for row in encoded.batch.rows() {
             self.pool.push(row);
         }

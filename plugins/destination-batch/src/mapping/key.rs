@@ -42,6 +42,14 @@ impl AttributeKey {
     /// The bare name is brought into the API's form: ASCII letters in lower case; blank, `-` and `.` become `_`. Nothing else is changed. `None`: the result
     /// is still not 1 to 30 of a-z, 0-9 and `_`.
     pub(crate) fn by_convention(name: &str, limits: &Limits) -> Option<Self> {
+        // What most names are, and what nothing below would change: no form begins without two of these, `$` or `(`.
+        if text::is_key(name, limits) && !name.contains("__") {
+            let name = name.to_owned();
+            return Some(Self {
+                form: KeyForm::Plain,
+                name,
+            });
+        }
         let prefixes = [
             ("date__", KeyForm::Date),
             ("url__", KeyForm::Url),

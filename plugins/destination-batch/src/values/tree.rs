@@ -171,7 +171,10 @@ impl TreeWriter<'_> {
                 ));
             }
             out.push(if keys.is_empty() { b'{' } else { b',' });
-            write_json_string(out, &key.to_string());
+            match key.form {
+                KeyForm::Plain => write_json_string(out, &key.name),
+                _ => write_json_string(out, &key.to_string()),
+            }
             out.push(b':');
             self.write_field(key.form, value, level, out)?;
             keys.push(key);

@@ -27,6 +27,9 @@ pub(crate) fn write(text: &str, limits: &Limits, out: &mut Vec<u8>) -> Result<()
 }
 
 fn is_url(text: &str) -> bool {
+    if is_plain_url(text) {
+        return true;
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
         return false;
     };
@@ -39,9 +42,38 @@ fn is_url(text: &str) -> bool {
     scheme_is_plain && !authority.is_empty() && !has_blank && Url::parse(text).is_ok_and(|url| url.has_host())
 }
 
+/// A web address of the plainest kind, which most are: nothing that [`Url::parse`] would have to look at. A last label of letters keeps it from hosts that are
+/// (perhaps bad) numbers, the want of `-` and of other letters from names in another script.
+fn is_plain_url(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return false;
+    };
+    let end = rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let is_label = |label: &str| {
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        !label.is_empty() && label.bytes().all(is_allowed)
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'=' | b'&' | b'?');
+    host.split('.').all(is_label) && last.bytes().all(|byte| byte.is_ascii_lowercase()) && path.bytes().all(is_plain)
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_plainly_a_url_is_one(text in "https?://[a-z.:@%0-9-]{0,9}(/[a-zA-Z0-9/_.?=&%~#-]{0,12})?") {
+            if is_plain_url(&text) {
+                prop_assert!(Url::parse(&text).is_ok_and(|url| url.has_host()), "{}", text);
+            }
+        }
+    }
 
     #[test]
     fn a_url_has_scheme_and_host() {
