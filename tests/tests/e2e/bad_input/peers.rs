@@ -187,7 +187,9 @@ async fn what_the_api_refuses_for_a_while_arrives_in_the_end() -> Result<()> {
     let scene = Scene::open(200, 3_000).await?;
     let patient = scene
         .configuration(Target::Events)
-        .with_destination_option("retry: { first_delay: 10ms, rate_limited_delay: 50ms }");
+        .with_destination_option("retry: { first_delay: 10ms, rate_limited_delay: 50ms }")
+        // Enough requests for all of the faults.
+        .with_destination_option("requests: { update_operations: 20 }");
     scene.configure(Target::Events, &patient)?;
     let faults = json!([
         { "kind": "status_500", "next": 2 },
