@@ -245,6 +245,13 @@ impl PartitionFlow {
         Some(commit)
     }
 
+    /// Whether rows were forwarded behind the last checkpoint: acked or not, they can not be committed before the next one has come.
+    #[must_use]
+    pub fn awaits_checkpoint(&self) -> bool {
+        let last = self.checkpoints.back().map(|pending| pending.forwarded);
+        self.forwarded > last.unwrap_or(self.committed_forwarded)
+    }
+
     /// Whether [`Self::take_commit`] would answer something.
     #[must_use]
     pub fn commit_possible(&self) -> bool {
@@ -396,6 +403,27 @@ mod tests {
         assert_eq!(commit.checkpoint.position, b"1");
         assert_eq!(commit.destinations[1].rejected, 3);
         assert_eq!((flow.unacked_bytes(), flow.uncommitted_rows()), (0, 0));
+    }
+
+    #[test]
+    fn rows_behind_the_last_checkpoint_wait_for_the_next() {
+        let mut flow = PartitionFlow::new(1);
+        assert!(!flow.awaits_checkpoint());
+        flow.batch(batch(1)).unwrap();
+        assert!(flow.awaits_checkpoint());
+        flow.checkpoint(mark(1), false).unwrap();
+        assert!(!flow.awaits_checkpoint());
+        flow.batch(batch(2)).unwrap();
+        flow.ack(0, 1, delivered(ROWS)).unwrap();
+        flow.ack(0, 2, delivered(ROWS)).unwrap();
+        flow.take_commit().unwrap();
+        assert!(
+            flow.awaits_checkpoint(),
+            "the second batch is acked and can not be committed"
+        );
+        flow.checkpoint(mark(2), false).unwrap();
+        flow.take_commit().unwrap();
+        assert!(!flow.awaits_checkpoint());
     }
 
     #[test]

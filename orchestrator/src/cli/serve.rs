@@ -2,7 +2,10 @@
 
 mod http;
 
+use std::time::Duration;
+
 use clap::Args;
+use longshore_config::Configuration;
 use longshore_core::Error;
 use longshore_schedule::Span;
 use tokio::net::TcpListener;
@@ -11,9 +14,13 @@ use super::{ConfigurationFiles, Context};
 use crate::{
     engine::session,
     failure::{Exit, Failure},
+    plugin_host::PluginHost,
     serve::{self, DEFAULT_DRAIN_TIMEOUT, MetricsHttp, Options, Surroundings, clock::Clock},
 };
 use http::HttpArguments;
+
+/// Plugins that take longer to look at their options are waited for no longer before syncs are served.
+const CHECKED_WITHIN: Duration = Duration::from_secs(15);
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -47,6 +54,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     // Before anybody is answered: what is secret and what is a name is then known.
     tokio::select! {
         () = session::learn(&host, &configuration) => {}
+        () = context.cancel.cancelled() => {}
+    }
+    tokio::select! {
+        checked = check_options(&host, &configuration) => checked?,
         () = context.cancel.cancelled() => {}
     }
     let store = context.store(&configuration).await?;
@@ -83,6 +94,24 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     serve::run(configuration, options, around, http).await?;
     Ok(Exit::Done)
+}
+
+/// Refuses what `longshore validate` and a reload refuse. A plugin that can not be asked now is no mistake of the configuration: its syncs say so when they run.
+async fn check_options(host: &PluginHost, configuration: &Configuration) -> Result<(), Failure> {
+    let checked = tokio::time::timeout(CHECKED_WITHIN, session::validate(host, configuration)).await;
+    match checked {
+        Ok(Ok(warnings)) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+        Ok(Err(failure @ Failure::Configuration(_))) => return Err(failure),
+        Ok(Err(failure)) => {
+            let error = failure.to_error();
+            tracing::warn!(code = error.code, %error, "not every plugin could be asked whether its options are right");
+        }
+        Err(_) => tracing::warn!(
+            "not every plugin has said within {} s whether its options are right",
+            CHECKED_WITHIN.as_secs()
+        ),
+    }
+    Ok(())
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {

@@ -222,6 +222,9 @@ fn connection_config(spec: &Spec) -> Result<Config> {
     if let Some(password) = &spec.password {
         config.password(password);
     }
+    if let Some(text) = &spec.connection_string {
+        check_hosts(text, &config)?;
+    }
     if config.get_user().is_none() {
         return Err(
             Error::config("spec_invalid", "The connection string names no user").with_field("/connection_string")
@@ -246,6 +249,26 @@ fn connection_config(spec: &Spec) -> Result<Config> {
     Ok(config)
 }
 
+/// Refuses what can be no host: of a password with an `@` that is not encoded, the parser takes the rest for the host, and that would be looked up, and shown.
+fn check_hosts(text: &str, config: &Config) -> Result<()> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':' | b'%');
+    let is_host = |host: &config::Host| match host {
+        config::Host::Tcp(name) => name.bytes().all(is_allowed),
+        config::Host::Unix(_) => true,
+    };
+    // With a `/` behind it, the rest ends up in the name of the database.
+    let is_url = text.contains("://");
+    let database_has_host = is_url && config.get_dbname().is_some_and(|database| database.contains('@'));
+    if config.get_hosts().iter().all(is_host) && !database_has_host {
+        return Ok(());
+    }
+    Err(
+        Error::config("spec_invalid", "What the connection string has for a host can be none, and may be a part of the password")
+            .with_field("/connection_string")
+            .with_remedy("In a user and a password, write @ as %40, / as %2F, : as %3A, # as %23, ? as %3F, [ as %5B and % as %25; or give host, username and password as options of their own."),
+    )
+}
+
 /// What every session sets: the texts of values must not depend on the user's, the database's or the server's own settings, and a snapshot that is held for long
 /// must not be ended for it.
 fn settings(spec: &Spec) -> String {
@@ -260,4 +283,44 @@ fn settings(spec: &Spec) -> String {
          SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
          WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(connection_string: &str) -> Option<Error> {
+        let spec: Spec = serde_json::from_value(json!({"connection_string": connection_string})).unwrap();
+        connection_config(&spec).err()
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_refused_and_no_part_of_it_is_shown() {
+        for password in [
+            "p@ssw0rdLong1",
+            "p@ss#w0rd/x",
+            "x@ssw0[rd",
+            "p@ssw0rd/x",
+            "a%2@ssw0rd%40z",
+            "p@ssw0rd:1",
+        ] {
+            let error = refusal(&format!("postgres://longshore:{password}@127.0.0.1:5432/shop")).unwrap();
+            assert_eq!(
+                (error.code.as_str(), error.field.as_str()),
+                ("spec_invalid", "/connection_string"),
+                "{password}"
+            );
+            assert!(!format!("{error:?}").contains("w0"), "{error:?}");
+        }
+        for text in [
+            "postgres://longshore:p%40ssw0rd@127.0.0.1:5432/shop",
+            "postgres://longshore:x@db-1.example_net.com,[::1]:5433/shop?application_name=a@b",
+            "postgres://longshore@%2Fvar%2Frun/shop",
+            "host=db user=longshore password='p@ss' dbname='a@b'",
+        ] {
+            assert!(refusal(text).is_none(), "{text}");
+        }
+    }
 }

@@ -291,10 +291,14 @@ impl Shop {
             "/runs/last/log",
             "/state",
         ] {
-            let answer = served.get(path).await?;
+            // What a run logs is stored a moment later.
+            let answer = eventually(&format!("{path} has the names"), PATIENCE, async || {
+                let answer = served.get(path).await.ok()?;
+                answer.text.contains(DATABASE).then_some(answer)
+            })
+            .await?;
             answer.good();
-            let shown = assert_shown(path, &answer.text);
-            assert!(shown.contains(DATABASE), "{path}: {shown}");
+            assert_shown(path, &answer.text);
         }
         Ok(())
     }

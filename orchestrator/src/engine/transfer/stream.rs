@@ -543,23 +543,48 @@ impl<'a> PartitionStream<'a> {
         Ok(())
     }
 
-    /// Ends in order: nothing more is read, what is on its way may still be acked, what is acked is committed.
+    /// Ends in order: no rows are read any more, what is on its way may still be acked, what is acked is committed.
     async fn wind_down(&mut self) -> Result<(), Failure> {
         self.ask_for_acks();
         let deadline = Instant::now() + WIND_DOWN_DEADLINE;
-        while self.flow.unacked_batches() > 0 && self.writers.iter().any(|writer| !writer.ended) {
-            let answer = tokio::select! {
-                answer = self.answers.next() => answer,
+        // The checkpoint behind the last rows is mostly on its way: it was not asked for while nothing more was to be read.
+        let mut checkpoint_may_come = self.context.resumable;
+        loop {
+            let acks_may_come = self.flow.unacked_batches() > 0 && self.writers.iter().any(|writer| !writer.ended);
+            checkpoint_may_come &= self.flow.awaits_checkpoint();
+            if !acks_may_come && !checkpoint_may_come {
+                break;
+            }
+            tokio::select! {
+                answer = self.answers.next(), if acks_may_come => {
+                    let Some((index, answer)) = answer else { break };
+                    match self.take_from_destination(index, answer).await {
+                        // One row more or less that is refused changes nothing now.
+                        Ok(()) | Err(Failure::TooManyRejects(_)) => {}
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                message = self.source.message(), if checkpoint_may_come => {
+                    checkpoint_may_come = self.take_checkpoint(message)?;
+                }
                 () = tokio::time::sleep_until(deadline) => break,
-            };
-            let Some((index, answer)) = answer else { break };
-            match self.take_from_destination(index, answer).await {
-                // One row more or less that is refused changes nothing now.
-                Ok(()) | Err(Failure::TooManyRejects(_)) => {}
-                Err(failure) => return Err(failure),
             }
         }
         self.commit().await
+    }
+
+    /// Takes a checkpoint when that is what came. Otherwise none comes for the rows that were forwarded: `false`.
+    fn take_checkpoint(&mut self, message: Result<Option<v1::ReadResponse>, Status>) -> Result<bool, Failure> {
+        let response = message.ok().flatten().and_then(|message| message.response);
+        let (checkpoint, is_end) = match response {
+            Some(read_response::Response::Checkpoint(checkpoint)) => (Some(checkpoint), false),
+            Some(read_response::Response::Done(done)) => (done.end, true),
+            // Rows that are not forwarded any more, or the stream's end: the stream is given up in any case.
+            _ => (None, false),
+        };
+        let Some(checkpoint) = checkpoint else { return Ok(false) };
+        self.flow.checkpoint(Checkpoint::try_from(checkpoint)?, is_end)?;
+        Ok(true)
     }
 
     fn report_stall(&mut self) {
