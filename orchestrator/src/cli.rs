@@ -55,7 +55,8 @@ pub(crate) struct CommandLine {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 internal error; 2 configuration or usage; 3 source; 4 destination;
+Exit codes: 0 done; 1 internal error; 2 configuration or usage, a sync that is being run already,
+or no daemon where one is needed; 3 source; 4 destination;
 5 finished or stopped with more rejects than max_rejects, or refused again in a replay; 130 cancelled.";
 
 #[derive(Args, Clone)]

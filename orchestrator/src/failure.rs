@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use longshore_config::{ConfigurationError, Diagnostic};
 use longshore_core::{Domain, Error};
 
+/// The code of what is recorded with a run that somebody ended.
+pub(crate) const CANCELLED: &str = "cancelled";
+
 /// Why a command stopped.
 #[derive(Debug)]
 pub enum Failure {
@@ -66,7 +69,7 @@ impl Failure {
     pub fn to_error(&self) -> Error {
         match self {
             Self::Error(error) | Self::TooManyRejects(error) => error.clone(),
-            Self::Cancelled => Error::config("cancelled", "The run was cancelled"),
+            Self::Cancelled => Error::config(CANCELLED, "The run was cancelled"),
             Self::Configuration(diagnostics) => {
                 let Some(first) = diagnostics.first() else {
                     return Error::config("configuration_invalid", "The configuration is wrong");

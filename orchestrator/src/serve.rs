@@ -163,7 +163,8 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let syncs = configuration.sources.len();
     let drain_timeout = options.drain_timeout;
     let metrics = observation.metrics.clone();
-    metrics.know_stored_cursors(store.as_ref()).await?;
+    let names = configuration.sources.iter().map(|source| source.spec.name.clone());
+    metrics.know_stored(store.as_ref(), &names.collect()).await?;
     let configuration = Arc::new(configuration);
     let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
     let parts = Parts {

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let path = arguments.path.display().to_string();
     context.output.data(&json!({ "written": path }), |_| {
         format!(
-            "wrote {path}\n\nnext:\n  1. put your database, table and Batch target into it, and set the environment variables it names\n  \
+            "wrote {path}\n\nnext:\n  1. put your table and Batch target into it, and set the environment variables it names\n  \
              2. longshore validate {path}\n  3. longshore test-connection {path}\n  4. longshore preview {path}\n  5. longshore sync {path}\n"
         )
     })?;

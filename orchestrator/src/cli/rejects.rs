@@ -87,18 +87,77 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 fn list_in_words(rejects: &[ShownReject]) -> String {
-    let mut columns = Columns::new(&["ID", "AT", "TABLE", "KEY", "COLUMN", "RULE", "STATUS", "REASON"]);
+    let several = rejects.windows(2).any(|pair| pair[0].sync != pair[1].sync);
+    let mut headings = vec!["ID", "AT", "SYNC", "TABLE", "KEY", "COLUMN", "RULE", "STATUS", "REASON"];
+    headings.retain(|&heading| several || heading != "SYNC");
+    let mut columns = Columns::new(&headings);
     for reject in rejects {
-        columns.row(vec![
-            reject.id.to_string(),
-            reject.at.clone(),
+        let mut cells = vec![reject.id.to_string(), reject.at.clone()];
+        cells.extend(several.then(|| reject.sync.clone()));
+        cells.extend([
             reject.table.clone(),
-            reject.key_in_words(),
+            reject.short_key_in_words(),
             reject.column_in_words(),
             reject.rule.clone(),
             reject.status_in_words(),
             reject.reason.clone(),
         ]);
+        columns.row(cells);
     }
     columns.render("no rejects")
+}
+
+#[cfg(test)]
+mod tests {
+    use longshore_state::{NewReject, Reject, RejectStatus, UnixMicros};
+
+    use super::*;
+
+    fn of(sync: &str, key: &str, primary_key: &str) -> ShownReject {
+        let reject = NewReject {
+            destination: "batch".to_owned(),
+            key: key.to_owned(),
+            primary_key: primary_key.to_owned(),
+            rule: "id_too_long".to_owned(),
+            reason: "is too long".to_owned(),
+            whole_row: true,
+            ..NewReject::default()
+        };
+        ShownReject::from(Reject {
+            id: 1,
+            sync: sync.to_owned(),
+            run_id: "01J".to_owned(),
+            table: "people".to_owned(),
+            partition: String::new(),
+            at: UnixMicros(0),
+            status: RejectStatus::Pending,
+            attempts: 0,
+            tried_at: None,
+            uncertain: false,
+            resolved_run: None,
+            resolved_at: None,
+            row_kept: true,
+            row_table: None,
+            reject,
+        })
+    }
+
+    #[test]
+    fn a_long_key_is_cut_and_one_of_blanks_is_quoted() {
+        let text = list_in_words(&[of("shop", &"é".repeat(2_000), "17"), of("shop", "  ", "")]);
+        let cut = format!("  {}… (17)  ", "é".repeat(63));
+        assert!(text.contains(&cut), "{text}");
+        assert!(text.contains("  \"  \"  "), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() < 200), "{text}");
+        assert!(!text.contains("SYNC"), "{text}");
+    }
+
+    #[test]
+    fn rejects_of_several_syncs_say_whose_they_are() {
+        let text = list_in_words(&[of("shop", "ada", ""), of("events", "ada", "")]);
+        let second_heading = |line: &str| line.split_whitespace().nth(2).unwrap().to_owned();
+        let third: Vec<String> = text.lines().map(second_heading).collect();
+        assert_eq!(third[0], "SYNC", "{text}");
+        assert!(text.contains("  shop    people  "), "{text}");
+    }
 }

@@ -142,7 +142,8 @@ async fn alerter(
         return Ok(None);
     }
     let metrics = context.observation.metrics.clone();
-    metrics.know_stored_cursors(store.as_ref()).await?;
+    let names = configuration.sources.iter().map(|source| source.spec.name.clone());
+    metrics.know_stored(store.as_ref(), &names.collect()).await?;
     Ok(Some(Alerter::new(Arc::clone(store), context.secrets.clone(), metrics)))
 }
 

@@ -11,6 +11,7 @@ use super::{log::ShownLog, words_for};
 use crate::{
     documents::ErrorDocument,
     engine::report::{RetryReport, TableReport},
+    failure::CANCELLED,
     figures::{counted, grouped},
     moment::shown,
 };
@@ -263,12 +264,12 @@ fn error_in_words(error: &Error) -> String {
         true => "can pass by itself",
         false => "does not pass by itself",
     };
-    let mut text = format!(
-        "               {}: {} (of the {}; {again})\n",
-        error.code,
-        error.message,
-        domain_in_words(error.domain)
-    );
+    // That somebody ended a run is nobody's fault.
+    let whose = match error.code == CANCELLED {
+        true => String::new(),
+        false => format!(" (of the {}; {again})", domain_in_words(error.domain)),
+    };
+    let mut text = format!("               {}: {}{whose}\n", error.code, error.message);
     for cause in &error.causes {
         text.push_str(&format!("               cause: {cause}\n"));
     }
@@ -381,5 +382,22 @@ impl From<&TableProgress> for ShownTable {
             cursor_after: text(&table.cursor_after),
             partitions: partitions.collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Failure;
+
+    #[test]
+    fn a_cancel_is_no_fault_of_the_configuration() {
+        let cancelled = error_in_words(&Failure::Cancelled.to_error());
+        assert_eq!(cancelled.trim(), "cancelled: The run was cancelled");
+        let other = error_in_words(&Error::source("table_gone", "The table is gone"));
+        assert_eq!(
+            other.trim(),
+            "table_gone: The table is gone (of the source; does not pass by itself)"
+        );
     }
 }

@@ -7,7 +7,10 @@ use longshore_core::{Error, Result};
 use longshore_state::{RejectFilter, RejectStatus, StateStore};
 
 use super::{filters::Filters, mended::MendedFile, unknown};
-use crate::engine::replay::Replay;
+use crate::{
+    engine::replay::Replay,
+    figures::{counted, grouped, were},
+};
 
 /// What a person wants to have sent again: rows that were mended, rejects by their numbers, or those that filters leave; all of the configuration's syncs
 /// without any.
@@ -130,5 +133,44 @@ fn sync_missing(configuration: &Configuration, sync: &str) -> Error {
         "source_unknown",
         format!("The configuration has no source `{sync}`, whose rejects are to be sent again"),
     )
-    .with_remedy(format!("Its sources are: {}. Nothing was sent.", names.join(", ")))
+    .with_remedy(format!(
+        "Its sources are: {}. Nothing was sent. Name the file that has `{sync}` too, as in `longshore rejects replay longshore.yml {sync}.yml`, or leave its \
+         rejects out: by --sync with one of these, or by other numbers and lines.",
+        names.join(", ")
+    ))
+}
+
+/// What is said of pending rejects like this that belong to syncs of other configurations; `None`: there are none.
+pub(crate) async fn left_out(
+    filters: &Filters,
+    configuration: &Configuration,
+    store: &dyn StateStore,
+) -> Result<Option<String>> {
+    let names = names(configuration);
+    let filter = RejectFilter {
+        status: Some(RejectStatus::Pending),
+        ..filters.resolve(store, &names).await?
+    };
+    if filter.sync.is_some() {
+        return Ok(None);
+    }
+    let mut others = BTreeMap::<String, u64>::new();
+    for count in store.count_rejects(&filter).await? {
+        if !names.contains(&count.sync) {
+            *others.entry(count.sync).or_default() += count.rejects;
+        }
+    }
+    let total: u64 = others.values().sum();
+    if total == 0 {
+        return Ok(None);
+    }
+    let of_each = others
+        .iter()
+        .map(|(sync, rejects)| format!("{sync}: {}", grouped(*rejects)));
+    Ok(Some(format!(
+        "{} of syncs that this configuration does not have {} left out ({}): to send them too, name their files as well",
+        counted(total, "pending reject", "pending rejects"),
+        were(total),
+        of_each.collect::<Vec<_>>().join(", ")
+    )))
 }

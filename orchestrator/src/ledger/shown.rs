@@ -8,12 +8,15 @@ use serde_json::{Map, Value};
 
 use crate::{figures::counted, moment::shown, printable::printable};
 
+/// Characters of a key that a table shows.
+const KEY_IN_TABLE: usize = 64;
+
 /// A row or a column that a destination refused.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ShownReject {
     /// Its number; grows with time.
     pub(crate) id: i64,
-    sync: String,
+    pub(crate) sync: String,
     /// The run that recorded it.
     run_id: String,
     pub(crate) table: String,
@@ -61,9 +64,18 @@ impl ShownReject {
 
     /// The key, and the primary key where that is another.
     pub(crate) fn key_in_words(&self) -> String {
+        self.key_with(quoted_if_blank)
+    }
+
+    /// The same for a table: a long key would push all other columns out of sight.
+    pub(crate) fn short_key_in_words(&self) -> String {
+        self.key_with(|key| shortened(&printable(&quoted_if_blank(key))))
+    }
+
+    fn key_with(&self, written: impl Fn(&str) -> String) -> String {
         match self.primary_key.as_str() {
-            "" => self.key.clone(),
-            primary_key => format!("{} ({primary_key})", self.key),
+            "" => written(&self.key),
+            primary_key => format!("{} ({})", written(&self.key), written(primary_key)),
         }
     }
 
@@ -174,4 +186,20 @@ impl From<Reject> for ShownReject {
             row: None,
         }
     }
+}
+
+/// A key of blanks alone would look like none.
+fn quoted_if_blank(key: &str) -> String {
+    match !key.is_empty() && key.trim().is_empty() {
+        true => format!("\"{key}\""),
+        false => key.to_owned(),
+    }
+}
+
+fn shortened(key: &str) -> String {
+    if key.chars().count() <= KEY_IN_TABLE {
+        return key.to_owned();
+    }
+    let kept = key.chars().take(KEY_IN_TABLE - 1);
+    kept.chain(['…']).collect()
 }

@@ -10,6 +10,9 @@ use axum::{
 
 use super::metrics::{CONTENT_TYPE, Metrics};
 
+/// Where metrics are.
+pub const METRICS: &str = "/metrics";
+
 /// Whether work is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -36,7 +39,7 @@ impl<F: Fn() -> Readiness + Clone + Send + Sync + 'static> AsksReadiness for F {
 /// - `GET /readyz`: 200 when work is taken, 503 with the reason otherwise.
 pub fn router(metrics: Metrics, readiness: impl AsksReadiness) -> Router {
     Router::new()
-        .route("/metrics", get(scrape))
+        .route(METRICS, get(scrape))
         .with_state(metrics)
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(async move || ready(readiness.readiness())))

@@ -7,19 +7,27 @@ mod instrument;
 mod lag;
 pub mod names;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use longshore_core::{
     balance::{DestinationCounts, SourceCounts},
     partition::Commit,
 };
-use longshore_state::{RunStatus, StateStore, Trigger, UnixMicros};
+use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, Trigger, UnixMicros};
 use opentelemetry::metrics::Meter;
 use prometheus_client::registry::Registry;
 
 pub use instrument::{Count, Level, Seconds};
 use instrument::{Gauges, Histograms, Home, RowCounters, SecondsCounters};
-pub use lag::{Cursors, Freshness, moment_of_timestamp};
+pub use lag::{Before, Cursors, Freshness, moment_of_timestamp};
+
+/// Runs that are looked at to find the last success: replays, which are none, may be among them.
+const RUNS_LOOKED_AT: u32 = 10;
 
 /// The form in which metrics are scraped.
 pub const CONTENT_TYPE: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
@@ -46,6 +54,8 @@ struct All {
     run_duration: Histograms,
     runs_in_progress: Gauges,
     last_success: Gauges,
+    /// Held while `last_success` is moved.
+    successes: Mutex<()>,
     retries: RowCounters,
     schedule_lateness: Histograms,
     log_lines_lost: RowCounters,
@@ -127,6 +137,7 @@ impl Metrics {
             run_duration,
             runs_in_progress,
             last_success,
+            successes: Mutex::default(),
             retries,
             schedule_lateness,
             log_lines_lost,
@@ -151,17 +162,37 @@ impl Metrics {
         &self.all.cursors
     }
 
-    /// Takes the cursors of the state, so that their lag is known before the first run.
+    /// Takes what the state says of these syncs: where their cursors stand, and when they last succeeded. They may be run by others too, such as
+    /// `longshore sync` beside a daemon. Other syncs of the state have no lag.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn know_stored_cursors(&self, store: &dyn StateStore) -> longshore_core::Result<()> {
+    pub async fn know_stored(&self, store: &dyn StateStore, syncs: &BTreeSet<String>) -> longshore_core::Result<()> {
+        let before = self.all.cursors.before();
+        let mut cursors = BTreeMap::new();
         for stored in store.list_states(None).await? {
             if let Some(cursor) = stored.state()?.cursor {
-                self.all.cursors.moved_to(&stored.sync, &stored.table, &cursor);
+                cursors.insert((stored.sync, stored.table), cursor);
+            }
+        }
+        self.all.cursors.stand(before, syncs, &cursors);
+        for sync in syncs {
+            if let Some(at) = last_success(store, sync).await? {
+                self.succeeded(sync, at);
             }
         }
         Ok(())
+    }
+
+    /// A run that ended well; of several, the last one counts.
+    fn succeeded(&self, sync: &str, at: UnixMicros) {
+        // Two at once would each add their difference.
+        let _alone = self.all.successes.lock().unwrap_or_else(PoisonError::into_inner);
+        let level = self.all.last_success.of(&[sync]);
+        let seconds = at.0.div_euclid(1_000_000);
+        if seconds > level.get() {
+            level.set(seconds);
+        }
     }
 
     /// A sync begins; it is in progress until the value is dropped.
@@ -182,7 +213,7 @@ impl Metrics {
         self.all.runs.of(&labels).add(1);
         self.all.run_duration.observe(&labels, took.as_secs_f64());
         if status.is_complete() {
-            self.all.last_success.of(&[sync]).set(now.0.div_euclid(1_000_000));
+            self.succeeded(sync, now);
         }
     }
 
@@ -336,6 +367,22 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.set(0);
     }
+}
+
+/// When a run of this sync last ended well, as far as the history goes.
+async fn last_success(store: &dyn StateStore, sync: &str) -> longshore_core::Result<Option<UnixMicros>> {
+    let mut last = None;
+    for status in [RunStatus::Completed, RunStatus::CompletedWithRejects] {
+        let filter = RunFilter {
+            sync: Some(sync.to_owned()),
+            status: Some(status),
+            ..RunFilter::default()
+        };
+        let runs = store.list_runs(&filter, RUNS_LOOKED_AT).await?;
+        let ended = runs.into_iter().filter(|run| run.kind == RunKind::Sync);
+        last = last.max(ended.filter_map(|run| run.ended_at).max());
+    }
+    Ok(last)
 }
 
 /// Lag and cursors, over OTLP: asked for when they are pushed.

@@ -113,6 +113,10 @@ async fn the_tables_of_the_readme_can_be_made_and_its_events_sent() -> Result<()
     .await?;
     let mut longshore = Longshore::new()?;
     for (name, value) in [
+        ("PGHOST", "127.0.0.1"),
+        ("PGPORT", &database.port().to_string()),
+        ("PGDATABASE", database.name()),
+        ("PGUSER", USER),
         ("PGPASSWORD", PASSWORD),
         ("BATCH_PROJECT_KEY", PROJECT_KEY),
         ("BATCH_REST_API_KEY", REST_API_KEY),
@@ -122,15 +126,11 @@ async fn the_tables_of_the_readme_can_be_made_and_its_events_sent() -> Result<()
     let init = ["init", "--target", "profile_events", "events.yml"];
     longshore.run(init).await?.succeeded()?;
     let written = std::fs::read_to_string(longshore.folder().join("events.yml")).context("it was written")?;
+    // As the page says: the `#` alone is taken off.
     let here = written
-        .replace("host: localhost", "host: 127.0.0.1")
-        .replace("port: 5432", &format!("port: {}", database.port()))
-        .replace("database: shop", &format!("database: {}", database.name()))
-        .replace("username: longshore", &format!("username: {USER}"))
-        .replace(
-            "# base_url: http://127.0.0.1:8099",
-            &format!("base_url: {}", sandbox.base_url()),
-        );
+        .replace("    #base_url:", "    base_url:")
+        .replace("http://127.0.0.1:8099", &sandbox.base_url());
+    assert!(here.contains("\n    base_url: http"), "{here}");
     longshore.write("events.yml", &here)?;
     longshore.run(["sync", "events.yml"]).await?.succeeded()?;
     let mut names: Vec<String> = sandbox.events().await?.into_iter().map(|event| event.name).collect();

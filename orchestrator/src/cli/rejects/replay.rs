@@ -18,7 +18,7 @@ use crate::{
     ledger::{
         filters::Filters,
         mended,
-        replays::{Wanted, replays},
+        replays::{Wanted, left_out, replays},
     },
 };
 
@@ -70,6 +70,12 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let store = context.store(&configuration).await?;
     let wanted = wanted(&arguments, store.as_ref()).await?;
     let replays = replays(wanted, &configuration, store.as_ref()).await?;
+    if arguments.ids.is_empty()
+        && arguments.file.is_none()
+        && let Some(text) = left_out(&arguments.filters, &configuration, store.as_ref()).await?
+    {
+        context.output.note(&text);
+    }
     let host = context.plugin_host()?;
     let engine = Engine {
         host: &host,

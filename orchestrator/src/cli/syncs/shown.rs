@@ -102,7 +102,15 @@ pub(super) fn make_readable(answer: &mut Value) {
 
 /// What a daemon answers: [`crate::serve::handle::SyncView`] as JSON.
 pub(super) fn of_daemon(syncs: &Value) -> String {
-    let mut columns = Columns::new(&["SYNC", "STATE", "SCHEDULE", "NEXT RUN", "LAST RUN", "ENDED", ""]);
+    let mut columns = Columns::new(&[
+        "SYNC",
+        "STATE",
+        "SCHEDULE",
+        "NEXT RUN",
+        "LAST RUN",
+        "ENDED",
+        "RUN / ERROR",
+    ]);
     for sync in syncs.as_array().into_iter().flatten() {
         let text = |pointer: &str| sync.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -128,16 +136,44 @@ pub(super) fn of_daemon(syncs: &Value) -> String {
 fn remark(sync: &Value) -> String {
     let activity = &sync["activity"];
     if let Some(what) = activity["waits_for"].as_str() {
-        let error = activity["last_error"]["message"]
-            .as_str()
-            .map(|message| format!(" ({message})"));
+        let error = error_in_words(&activity["last_error"]).map(|error| format!(" ({error})"));
         return format!("waits for {what}{}", error.unwrap_or_default());
     }
     if let Some(run) = activity["run_id"].as_str() {
         return format!("run {run}");
     }
-    sync["last_run"]["error"]["message"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    error_in_words(&sync["last_run"]["error"]).unwrap_or_default()
+}
+
+/// The code in front: the message alone says where something broke, and often not what.
+fn error_in_words(error: &Value) -> Option<String> {
+    let message = error["message"].as_str()?;
+    Some(match error["code"].as_str() {
+        Some(code) => format!("[{code}] {message}"),
+        None => message.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_is_shown_with_its_code_in_front() {
+        let error = json!({ "code": "not_authenticated", "message": "PostgreSQL refused while connecting" });
+        let failed = json!({ "name": "shop", "phase": "idle", "last_run": { "status": "failed", "error": error } });
+        assert_eq!(
+            remark(&failed),
+            "[not_authenticated] PostgreSQL refused while connecting"
+        );
+        let waiting = json!({ "activity": { "waits_for": "its next try", "last_error": error } });
+        assert_eq!(
+            remark(&waiting),
+            "waits for its next try ([not_authenticated] PostgreSQL refused while connecting)"
+        );
+        let text = of_daemon(&json!([failed]));
+        assert!(text.lines().next().unwrap().ends_with("RUN / ERROR"), "{text}");
+    }
 }

@@ -1,7 +1,7 @@
 //! How far the committed cursors are behind the sources' clocks: asked for, not kept, because it grows while nothing happens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -21,7 +21,15 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// The committed cursors that are times. Cheap to clone; all clones are one.
 #[derive(Clone, Default)]
 pub struct Cursors {
-    tables: Arc<Mutex<BTreeMap<(String, String), Place>>>,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// By sync and table.
+    tables: BTreeMap<(String, String), Place>,
+    /// Commits of this process so far.
+    commits: u64,
 }
 
 /// Where a table's cursor stands.
@@ -31,7 +39,13 @@ struct Place {
     cursor: Option<UnixMicros>,
     /// By how much the source's clock is ahead of ours, in microseconds.
     clock_ahead: i64,
+    /// The number of the commit of this process that moved the cursor last; 0: none has.
+    commit: u64,
 }
+
+/// A moment before the state was read; see [`Cursors::stand`].
+#[derive(Clone, Copy, Debug)]
+pub struct Before(u64);
 
 /// One table at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,32 +61,59 @@ pub struct Freshness {
 }
 
 impl Cursors {
-    /// A cursor was committed, or is known from the state.
+    /// A cursor was committed.
     pub fn moved_to(&self, sync: &str, table: &str, cursor: &CursorValue) {
         let Some(moment) = moment_of(cursor) else { return };
-        let mut tables = self.lock();
-        let place = tables.entry((sync.to_owned(), table.to_owned())).or_default();
+        let mut known = self.lock();
+        known.commits += 1;
+        let commit = known.commits;
+        let place = known.tables.entry((sync.to_owned(), table.to_owned())).or_default();
         place.cursor = Some(moment);
+        place.commit = commit;
+    }
+
+    /// To be asked for before the state is read.
+    #[must_use]
+    pub fn before(&self) -> Before {
+        Before(self.lock().commits)
+    }
+
+    /// What the state says of these syncs, by sync and table. What was committed after `before` is newer and stays; what belongs to other syncs goes.
+    pub fn stand(&self, before: Before, syncs: &BTreeSet<String>, stored: &BTreeMap<(String, String), CursorValue>) {
+        let mut known = self.lock();
+        known.tables.retain(|(sync, _), _| syncs.contains(sync));
+        for (table, place) in &mut known.tables {
+            if place.commit <= before.0 && !stored.contains_key(table) {
+                place.cursor = None;
+            }
+        }
+        for (table, cursor) in stored.iter().filter(|((sync, _), _)| syncs.contains(sync)) {
+            let place = known.tables.entry(table.clone()).or_default();
+            if place.commit <= before.0 {
+                place.cursor = moment_of(cursor);
+            }
+        }
     }
 
     /// What the source's clock shows while ours shows `now`.
     pub fn clock(&self, sync: &str, table: &str, source: UnixMicros, now: UnixMicros) {
-        let mut tables = self.lock();
-        let place = tables.entry((sync.to_owned(), table.to_owned())).or_default();
+        let mut known = self.lock();
+        let place = known.tables.entry((sync.to_owned(), table.to_owned())).or_default();
         place.clock_ahead = source.0.saturating_sub(now.0);
     }
 
     /// Forgets a table, or all tables of a sync: its state was reset or its configuration is gone.
     pub fn forget(&self, sync: &str, table: Option<&str>) {
         self.lock()
+            .tables
             .retain(|(of, name), _| of != sync || table.is_some_and(|table| table != name));
     }
 
     /// All tables whose cursor is a time, as they stand at `now`.
     #[must_use]
     pub fn at(&self, now: UnixMicros) -> Vec<Freshness> {
-        let tables = self.lock();
-        let fresh = tables.iter().filter_map(|((sync, table), place)| {
+        let known = self.lock();
+        let fresh = known.tables.iter().filter_map(|((sync, table), place)| {
             let cursor = place.cursor?;
             let source = UnixMicros(now.0.saturating_add(place.clock_ahead));
             Some(Freshness {
@@ -85,14 +126,14 @@ impl Cursors {
         fresh.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, String), Place>> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Cursors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cursors({} tables)", self.lock().len())
+        write!(f, "Cursors({} tables)", self.lock().tables.len())
     }
 }
 
@@ -160,6 +201,28 @@ mod tests {
         cursors.clock("shop", "orders", UnixMicros(120_000_000), UnixMicros(130_000_000));
         assert_eq!(lag(130_000_000), 20.0);
         assert_eq!(lag(100_000_000), 0.0, "a cursor ahead of the clock is not behind it");
+    }
+
+    #[test]
+    fn the_state_says_where_cursors_stand_but_for_what_was_committed_since() {
+        let cursors = Cursors::default();
+        let table = |sync: &str, table: &str| (sync.to_owned(), table.to_owned());
+        let shop = BTreeSet::from(["shop".to_owned()]);
+        for name in ["orders", "people", "reset"] {
+            cursors.moved_to("shop", name, &at_second(100));
+        }
+        cursors.moved_to("gone", "orders", &at_second(100));
+        let before = cursors.before();
+        let stored = BTreeMap::from([
+            (table("shop", "orders"), at_second(200)),
+            (table("shop", "people"), at_second(200)),
+            (table("other", "orders"), at_second(200)),
+        ]);
+        cursors.moved_to("shop", "people", &at_second(300));
+        cursors.stand(before, &shop, &stored);
+        let shown = cursors.at(UnixMicros(0));
+        let shown: Vec<_> = shown.iter().map(|of| (&*of.sync, &*of.table, of.cursor)).collect();
+        assert_eq!(shown, [("shop", "orders", 200.0), ("shop", "people", 300.0)]);
     }
 
     #[test]

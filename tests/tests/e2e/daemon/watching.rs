@@ -217,3 +217,49 @@ async fn the_lag_of_a_table_is_known_after_a_run_and_after_a_restart() -> Result
     daemon.finish().await?.succeeded()?;
     Ok(())
 }
+
+#[tokio::test]
+async fn metrics_know_what_was_run_beside_the_daemon_and_before_it() -> Result<()> {
+    let scene = Scene::open(20, 100).await?;
+    let address = free_address().await?;
+    let serve = async || -> Result<RunningLongshore> {
+        let daemon = scene
+            .longshore
+            .start(["serve", "events.yml", "--metrics-listen", &address])?;
+        eventually("the daemon answers", PATIENCE, async || {
+            daemon.said("serving").then_some(())
+        })
+        .await?;
+        Ok(daemon)
+    };
+    let cursor = r#"longshore_cursor_timestamp_seconds{sync="events",table="events"}"#;
+    let success = r#"longshore_last_success_timestamp_seconds{sync="events"}"#;
+    // In the state, and not in the daemon's configuration.
+    scene.longshore.run(["sync", "profiles.yml"]).await?.succeeded()?;
+    let daemon = serve().await?;
+    scene.longshore.run(["sync", "events.yml"]).await?.succeeded()?;
+    let (at, succeeded) = (series(&address, cursor).await?, series(&address, success).await?);
+    let (_, text) = get(&address, "/metrics").await?;
+    assert!(!text.contains(r#"sync="profiles""#), "{text}");
+    scene
+        .longshore
+        .run(["state", "reset", "events", "--yes"])
+        .await?
+        .succeeded()?;
+    let (_, text) = get(&address, "/metrics").await?;
+    assert!(!text.contains(cursor), "its state was reset: {text}");
+    scene.longshore.run(["sync", "events.yml"]).await?.succeeded()?;
+    assert_eq!(series(&address, cursor).await?, at);
+    assert!(series(&address, success).await? >= succeeded);
+    daemon.signal(Signal::TERM)?;
+    daemon.finish().await?.succeeded()?;
+
+    let daemon = serve().await?;
+    assert!(
+        series(&address, success).await? >= succeeded,
+        "from the history, without a run"
+    );
+    daemon.signal(Signal::TERM)?;
+    daemon.finish().await?.succeeded()?;
+    Ok(())
+}

@@ -231,3 +231,29 @@ async fn a_reject_is_shown_with_its_row_and_both_its_keys() -> Result<()> {
     assert_eq!(none, json!([]));
     Ok(())
 }
+
+#[tokio::test]
+async fn rejects_of_a_sync_that_the_configuration_does_not_have_are_left_out_and_spoken_of() -> Result<()> {
+    let ledger = rejected_people().await?;
+    let text = std::fs::read_to_string(ledger.longshore.folder().join("longshore.yml")).context("it is there")?;
+    ledger
+        .longshore
+        .write("others.yml", &text.replace("  name: people\n", "  name: others\n"))?;
+    ledger.run(&["sync", "others.yml"]).await?.succeeded()?;
+    let listed = ledger.run(&["rejects", "list"]).await?.succeeded()?.stdout;
+    assert!(listed.lines().next().unwrap_or_default().contains("  SYNC"), "{listed}");
+
+    let by_number = ledger.run(&["rejects", "replay", "others.yml", "--id", "1"]).await?;
+    assert_eq!(by_number.code(), Some(2), "{by_number}");
+    let help = "as in `longshore rejects replay longshore.yml people.yml`";
+    assert!(by_number.stderr.contains(help), "{by_number}");
+
+    let all = ledger.run(&["rejects", "replay", "others.yml"]).await?;
+    let left_out = "3 pending rejects of syncs that this configuration does not have were left out (people: 3)";
+    assert!(all.stderr.contains(left_out), "{all}");
+    let of_one = ledger
+        .run(&["rejects", "replay", "others.yml", "--sync", "others"])
+        .await?;
+    assert!(!of_one.stderr.contains("left out"), "{of_one}");
+    Ok(())
+}
