@@ -57,7 +57,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         () = context.cancel.cancelled() => {}
     }
     tokio::select! {
-        checked = check_options(&host, &configuration) => checked?,
+        () = tell_mistakes(&host, &configuration) => {}
         () = context.cancel.cancelled() => {}
     }
     let store = context.store(&configuration).await?;
@@ -96,12 +96,21 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Refuses what `longshore validate` and a reload refuse. A plugin that can not be asked now is no mistake of the configuration: its syncs say so when they run.
-async fn check_options(host: &PluginHost, configuration: &Configuration) -> Result<(), Failure> {
+/// Says at once what `longshore validate` finds in the options of plugins. A reload with it is refused; at a start there is nothing to go on with instead, and the
+/// syncs without a mistake are better served than not.
+async fn tell_mistakes(host: &PluginHost, configuration: &Configuration) {
     let checked = tokio::time::timeout(CHECKED_WITHIN, session::validate(host, configuration)).await;
     match checked {
         Ok(Ok(warnings)) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
-        Ok(Err(failure @ Failure::Configuration(_))) => return Err(failure),
+        Ok(Err(Failure::Configuration(mistakes))) => {
+            for mistake in &mistakes {
+                tracing::error!("{mistake}");
+            }
+            tracing::error!(
+                errors = mistakes.len(),
+                "the configuration has mistakes: the syncs that have them will fail until it is mended and reloaded"
+            );
+        }
         Ok(Err(failure)) => {
             let error = failure.to_error();
             tracing::warn!(code = error.code, %error, "not every plugin could be asked whether its options are right");
@@ -111,7 +120,6 @@ async fn check_options(host: &PluginHost, configuration: &Configuration) -> Resu
             CHECKED_WITHIN.as_secs()
         ),
     }
-    Ok(())
 }
 
 async fn listen(address: &str) -> Result<TcpListener, Error> {

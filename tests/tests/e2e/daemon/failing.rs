@@ -99,7 +99,11 @@ async fn a_failure_before_there_is_a_run_is_seen_where_people_look() -> Result<(
     assert_ne!(refused, text, "{text}");
     daemons.longshore.write("longshore.yml", &refused)?;
     drop(daemon);
-    let _daemon = daemons.start(&[]).await?;
+    let daemon = daemons.start(&[]).await?;
+    assert!(
+        daemon.said("did you mean `rows`?") && daemon.said("the configuration has mistakes"),
+        "it is said before anything runs"
+    );
     daemons.longshore.json(["syncs", "run", "failing"]).await?;
     let failed = |sync: &serde_json::Value| sync["last_run"]["status"] == "failed" && sync["phase"] == "idle";
     let failed = daemons.until("failing", "it failed", failed).await?;
