@@ -182,20 +182,22 @@ async fn series(address: &str, name: &str) -> Result<f64> {
     .await
 }
 
+/// A daemon for the events of a scene, with its metrics at an address.
+async fn serve(scene: &Scene, address: &str) -> Result<RunningLongshore> {
+    let daemon = scene
+        .longshore
+        .start(["serve", "events.yml", "--metrics-listen", address])?;
+    eventually("the daemon answers", PATIENCE, async || {
+        daemon.said("serving").then_some(())
+    })
+    .await?;
+    Ok(daemon)
+}
+
 #[tokio::test]
 async fn the_lag_of_a_table_is_known_after_a_run_and_after_a_restart() -> Result<()> {
     let scene = Scene::open(20, 100).await?;
     let address = free_address().await?;
-    let serve = async || -> Result<RunningLongshore> {
-        let daemon = scene
-            .longshore
-            .start(["serve", "events.yml", "--metrics-listen", &address])?;
-        eventually("the daemon answers", PATIENCE, async || {
-            daemon.said("serving").then_some(())
-        })
-        .await?;
-        Ok(daemon)
-    };
     let labels = r#"{sync="events",table="events"}"#;
     let lag_and_cursor = async || -> Result<(f64, f64)> {
         let cursor = series(&address, &format!("longshore_cursor_timestamp_seconds{labels}")).await?;
@@ -205,13 +207,13 @@ async fn the_lag_of_a_table_is_known_after_a_run_and_after_a_restart() -> Result
         assert!((now - cursor - lag).abs() < 10.0, "{lag} s behind {now}, at {cursor}");
         Ok((lag, cursor))
     };
-    let daemon = serve().await?;
+    let daemon = serve(&scene, &address).await?;
     scene.longshore.json(["syncs", "run", "events"]).await?;
     let (_, cursor) = lag_and_cursor().await?;
     daemon.signal(Signal::TERM)?;
     daemon.finish().await?.succeeded()?;
 
-    let daemon = serve().await?;
+    let daemon = serve(&scene, &address).await?;
     assert_eq!(lag_and_cursor().await?.1, cursor, "from the state, without a run");
     daemon.signal(Signal::TERM)?;
     daemon.finish().await?.succeeded()?;
@@ -222,21 +224,11 @@ async fn the_lag_of_a_table_is_known_after_a_run_and_after_a_restart() -> Result
 async fn metrics_know_what_was_run_beside_the_daemon_and_before_it() -> Result<()> {
     let scene = Scene::open(20, 100).await?;
     let address = free_address().await?;
-    let serve = async || -> Result<RunningLongshore> {
-        let daemon = scene
-            .longshore
-            .start(["serve", "events.yml", "--metrics-listen", &address])?;
-        eventually("the daemon answers", PATIENCE, async || {
-            daemon.said("serving").then_some(())
-        })
-        .await?;
-        Ok(daemon)
-    };
     let cursor = r#"longshore_cursor_timestamp_seconds{sync="events",table="events"}"#;
     let success = r#"longshore_last_success_timestamp_seconds{sync="events"}"#;
     // In the state, and not in the daemon's configuration.
     scene.longshore.run(["sync", "profiles.yml"]).await?.succeeded()?;
-    let daemon = serve().await?;
+    let daemon = serve(&scene, &address).await?;
     scene.longshore.run(["sync", "events.yml"]).await?.succeeded()?;
     let (at, succeeded) = (series(&address, cursor).await?, series(&address, success).await?);
     let (_, text) = get(&address, "/metrics").await?;
@@ -254,7 +246,7 @@ async fn metrics_know_what_was_run_beside_the_daemon_and_before_it() -> Result<(
     daemon.signal(Signal::TERM)?;
     daemon.finish().await?.succeeded()?;
 
-    let daemon = serve().await?;
+    let daemon = serve(&scene, &address).await?;
     assert!(
         series(&address, success).await? >= succeeded,
         "from the history, without a run"
