@@ -36,9 +36,7 @@ enum Answer {
 /// What the source answers instead of a stream, and whatever keeps the call from reaching it.
 pub async fn read<C, S>(channel: C, requests: S) -> Result<Incoming<v1::ReadResponse>, Status>
 where
-    C: GrpcService<Body>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<BoxError>,
+    C: GrpcService<Body, ResponseBody: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static>,
     S: Stream<Item = v1::ReadRequest> + Send + Unpin + 'static,
 {
     let encoder = ProstCodec::<v1::ReadRequest, v1::ReadResponse>::default().encoder();
@@ -55,9 +53,7 @@ where
 /// As [`read`].
 pub async fn write<C, S>(channel: C, requests: S) -> Result<Streaming<v1::WriteResponse>, Status>
 where
-    C: GrpcService<Body>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<BoxError>,
+    C: GrpcService<Body, ResponseBody: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static>,
     S: Stream<Item = v1::WriteRequest> + Send + Unpin + 'static,
 {
     let body = Body::new(Outgoing::request(requests.map(Ok)));
@@ -73,9 +69,7 @@ where
 /// Sends the request as gRPC asks for it (["Requests"](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
 async fn call<C>(mut channel: C, path: &'static str, body: Body) -> Result<Answer, Status>
 where
-    C: GrpcService<Body>,
-    C::ResponseBody: HttpBody<Data = Bytes> + Send + 'static,
-    <C::ResponseBody as HttpBody>::Error: Into<BoxError>,
+    C: GrpcService<Body, ResponseBody: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static>,
 {
     let failed = |error: C::Error| Status::from_error(error.into());
     let mut request = Request::new(body);
