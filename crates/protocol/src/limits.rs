@@ -20,8 +20,8 @@ pub const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Window of HTTP/2 flow control for a connection, in bytes: several streams at full speed.
 pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 
-/// Size of one HTTP/2 frame, in bytes: few frames for a batch.
-pub const FRAME_BYTES: u32 = 256 * 1024;
+/// Size of one HTTP/2 frame, in bytes: a batch of [`TARGET_BATCH_BYTES`] comes in one, and its parts need not be joined by whoever receives it.
+pub const FRAME_BYTES: u32 = 1024 * 1024;
 
 /// A plugin that was asked to stop is killed after this.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 mod catalog;
 mod checks;
 mod connection;
+mod copy;
 mod count;
 mod decode;
 mod errors;

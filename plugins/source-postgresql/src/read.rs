@@ -1,9 +1,8 @@
 //! Reads a partition: the rows of one `COPY`, decoded into batches, with checkpoints where a reader can resume.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use longshore_sdk::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
     core::Position,
@@ -15,7 +14,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     catalog::Kind,
     connection::{Connector, Session},
-    decode::{ColumnDecoder, PendingRows, Row, RowFinder, decoder, split_header},
+    copy::CopyMessages,
+    decode::{ColumnDecoder, PendingRows, Row, RowFinder, decoder},
     errors::{from_postgres, of_partition, snapshot_gone},
     plan::heap_file,
     position::{same, value_of},
@@ -152,23 +152,15 @@ impl<'a> Reader<'a> {
 
     async fn copy(mut self, session: &Session, output: &mut PartitionWriter) -> Result<()> {
         let table = self.table;
-        let failed = |error: tokio_postgres::Error| {
-            from_postgres(&error, &format!("reading table {table}"))
+        let failed = |error: &tokio_postgres::Error| {
+            from_postgres(error, &format!("reading table {table}"))
                 .with_scope(Scope::Partition)
                 .with_table(table)
         };
-        let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", self.statement.sql);
-        let stream = session.copy_out(&copy).await.map_err(failed)?;
-        let mut stream = pin!(stream);
+        let mut messages = CopyMessages::of(session, &self.statement.sql, failed).await?;
         let mut finder = RowFinder::default();
-        let mut header_seen = false;
-        while let Some(message) = stream.next().await {
-            let message = message.map_err(failed)?;
+        while let Some(message) = messages.next().await? {
             let mut at = 0;
-            if !header_seen {
-                at = split_header(&message)?;
-                header_seen = true;
-            }
             while at < message.len() {
                 let Some(end) = finder.find(&message, at, self.statement.columns)? else {
                     break;

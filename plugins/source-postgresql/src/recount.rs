@@ -1,13 +1,11 @@
 //! Counts what is there of the rows that the last run delivered, where it could not remember them one by one.
 
-use std::pin::pin;
-
-use futures_util::StreamExt as _;
 use longshore_sdk::{core::fingerprints::Reconciled, incremental::Recount, prelude::*};
 
 use crate::{
     catalog::Relation,
-    decode::{RowFinder, split_header},
+    copy::CopyMessages,
+    decode::RowFinder,
     plan::{Planning, failed},
     read::fingerprint,
     statement::{Request, counted},
@@ -33,18 +31,10 @@ pub(crate) async fn count(
         with_moved: None,
     };
     let statement = counted(work, &recount.up_to, &request)?;
-    let copy = format!("COPY ({}) TO STDOUT (FORMAT binary)", statement.sql);
-    let stream = planning.session.copy_out(&copy).await;
-    let mut stream = pin!(stream.map_err(|error| failed(&error, relation))?);
+    let mut messages = CopyMessages::of(planning.session, &statement.sql, |error| failed(error, relation)).await?;
     let mut rows = RowFinder::default();
-    let mut header_seen = false;
-    while let Some(message) = stream.next().await {
-        let message = message.map_err(|error| failed(&error, relation))?;
+    while let Some(message) = messages.next().await? {
         let mut at = 0;
-        if !header_seen {
-            at = split_header(&message)?;
-            header_seen = true;
-        }
         while at < message.len() {
             let Some(end) = rows.find(&message, at, statement.columns)? else {
                 break;

@@ -112,7 +112,8 @@ async fn to_socket(path: &Path) -> Result<Channel> {
     });
     let endpoint = Endpoint::from_static("http://plugin.invalid")
         .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES);
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .max_frame_size(limits::FRAME_BYTES);
     let connected = endpoint.connect_with_connector(connect).await;
     connected.context("one end does not take a connection")
 }
