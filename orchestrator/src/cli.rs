@@ -7,6 +7,7 @@ mod completions;
 mod confirmation;
 mod console;
 mod init;
+mod known_sync;
 mod man;
 mod output;
 mod panics;

@@ -44,6 +44,8 @@ pub struct Turn {
     pub error: Option<Error>,
     /// The run that does it, once that has begun.
     pub run_id: Option<String>,
+    /// The run of the history that tells of its tries, where the last of them failed before it had a run: see [`FailedStart`](crate::FailedStart).
+    pub failed_start: Option<String>,
     /// When it was closed.
     pub ended_at: Option<UnixMicros>,
 }

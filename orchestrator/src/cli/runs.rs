@@ -7,6 +7,7 @@ use longshore_state::{RunFilter, RunKind, RunStatus, UnixMicros};
 
 use super::{
     Context,
+    known_sync::require_known,
     output::{Columns, grouped},
     state_location::StateArguments,
 };
@@ -14,7 +15,7 @@ use crate::{
     failure::{Exit, Failure},
     history::{
         log::ShownLog,
-        require_sync, run_called,
+        run_called,
         shown::{ShownDetails, ShownRun},
     },
     moment,
@@ -77,7 +78,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             let since = since.transpose()?;
             let store = state.open(context).await?;
             if let Some(sync) = &sync {
-                require_sync(store.as_ref(), sync).await?;
+                let location = state.location(context).await?;
+                require_known(store.as_ref(), location.sqlite_path(), sync).await?;
             }
             let filter = RunFilter {
                 sync,

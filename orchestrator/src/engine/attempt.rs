@@ -265,12 +265,13 @@ impl Engine<'_> {
                     duration_ms,
                     ..RunReport::of(&details, status, run)
                 });
-                SyncOutcome { report, failure }
+                SyncOutcome {
+                    report,
+                    failure,
+                    ..SyncOutcome::default()
+                }
             }
-            Err(error) => SyncOutcome {
-                report: None,
-                failure: failure.or(Some(error.into())),
-            },
+            Err(error) => SyncOutcome::before_a_run(failure.unwrap_or(error.into())),
         }
     }
 

@@ -70,7 +70,11 @@ impl Attempts {
 
     /// The outcome of the sync: the last attempt's, with what was to be said of the others.
     pub(super) fn conclude(mut self, outcome: SyncOutcome) -> SyncOutcome {
-        let SyncOutcome { report, failure } = outcome;
+        let SyncOutcome {
+            report,
+            failure,
+            failed_start,
+        } = outcome;
         let error = failure.as_ref().map(Failure::to_error);
         let report = report.or(self.last.take()).map(|report| {
             self.warnings_of(&report);
@@ -81,7 +85,11 @@ impl Attempts {
                 ..report
             }
         });
-        SyncOutcome { report, failure }
+        SyncOutcome {
+            report,
+            failure,
+            failed_start,
+        }
     }
 
     /// Each attempt is warned of the same missing index: once is enough.
@@ -150,6 +158,7 @@ mod tests {
         SyncOutcome {
             report: Some(report),
             failure: Some(error.into()),
+            ..SyncOutcome::default()
         }
     }
 
@@ -179,10 +188,7 @@ mod tests {
         let mut attempts = Attempts::new(Instant::now());
         let lasting = Error::source("table_not_found", "It is gone");
         assert!(attempts.delay_after(&broken(7, lasting)).is_none());
-        let cancelled = SyncOutcome {
-            report: None,
-            failure: Some(Failure::Cancelled),
-        };
+        let cancelled = SyncOutcome::before_a_run(Failure::Cancelled);
         assert!(attempts.delay_after(&cancelled).is_none());
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use longshore_core::Error;
 use longshore_state::{FailedStart, UnixMicros};
 
 use super::{
@@ -14,15 +15,21 @@ use crate::failure::Failure;
 
 impl Engine<'_> {
     /// Records what an attempt failed with that began at `started_at` and has no run. Not worth failing for once more: who ran it hears of the failure anyway.
-    pub(super) async fn record_failed_start(&self, task: &Task<'_>, outcome: &SyncOutcome, started_at: UnixMicros) {
+    /// Returns the run that tells of it.
+    pub(super) async fn record_failed_start(
+        &self,
+        task: &Task<'_>,
+        outcome: &SyncOutcome,
+        started_at: UnixMicros,
+    ) -> Option<String> {
         let failure = match &outcome.failure {
             Some(failure @ (Failure::Error(_) | Failure::Configuration(_))) => failure,
-            Some(Failure::Cancelled | Failure::TooManyRejects(_)) | None => return,
+            Some(Failure::Cancelled | Failure::TooManyRejects(_)) | None => return None,
         };
         // Whoever names a range to read again is told at once what is wrong with it, and it says nothing of the sync.
         let is_asked_for = !task.reading.moves_cursors();
         if outcome.report.is_some() || is_asked_for || self.dry_run.is_some() || task.held.lost.is_cancelled() {
-            return;
+            return None;
         }
         let failed = FailedStart {
             run_id: uuid::Uuid::now_v7().to_string(),
@@ -38,10 +45,15 @@ impl Engine<'_> {
             let run_id = self.store.record_failed_start(&task.held.hold, failed).await?;
             let secrets = &self.configuration.secrets;
             task.watch.belongs_to(&run_id, &Arc::clone(&self.store), secrets).await;
-            self.forget_old_runs(task).await
+            self.forget_old_runs(task).await?;
+            Ok::<_, Error>(run_id)
         };
-        if let Err(error) = recorded.await {
-            tracing::warn!(sync = task.held.hold.sync, %error, "the history does not have this failure");
+        match recorded.await {
+            Ok(run_id) => Some(run_id),
+            Err(error) => {
+                tracing::warn!(sync = task.held.hold.sync, %error, "the history does not have this failure");
+                None
+            }
         }
     }
 }

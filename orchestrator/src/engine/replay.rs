@@ -262,7 +262,11 @@ impl Engine<'_> {
                     duration_ms,
                     error,
                 });
-                SyncOutcome { report, failure }
+                SyncOutcome {
+                    report,
+                    failure,
+                    ..SyncOutcome::default()
+                }
             }
             Err(error) => SyncOutcome::before_a_run(failure.unwrap_or(error.into())),
         }

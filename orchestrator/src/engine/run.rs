@@ -42,11 +42,14 @@ pub struct Engine<'a> {
 }
 
 /// How a sync went: the report of the run, when there was one, and why it stopped short, when it did.
+#[derive(Default)]
 pub struct SyncOutcome {
     /// Counts by table.
     pub report: Option<RunReport>,
     /// Why it stopped.
     pub failure: Option<Failure>,
+    /// The run of the history that tells of a failure before there was a run to report about.
+    pub failed_start: Option<String>,
 }
 
 /// A sync that is held, and what it is to do.
@@ -112,7 +115,7 @@ impl Engine<'_> {
 
     async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
-        let (outcome, started_at) = loop {
+        let (mut outcome, started_at) = loop {
             let (span, started_at) = (spans::attempt(), UnixMicros::now());
             let outcome = self.attempt_once(task).instrument(span.clone()).await;
             outcome.record(&span);
@@ -129,7 +132,7 @@ impl Engine<'_> {
             self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
         };
-        self.record_failed_start(task, &outcome, started_at).await;
+        outcome.failed_start = self.record_failed_start(task, &outcome, started_at).await;
         attempts.conclude(outcome)
     }
 
@@ -147,6 +150,13 @@ impl Engine<'_> {
 }
 
 impl SyncOutcome {
+    /// The run of the history that tells of it.
+    #[must_use]
+    pub fn run_id(&self) -> Option<&str> {
+        let reported = self.report.as_ref().map(|report| report.run_id.as_str());
+        reported.or(self.failed_start.as_deref())
+    }
+
     /// Whether it did not come to begin because another process runs the sync.
     #[must_use]
     pub fn is_held_elsewhere(&self) -> bool {
@@ -179,8 +189,8 @@ impl SyncOutcome {
     /// There was no run to report about.
     pub(super) fn before_a_run(failure: impl Into<Failure>) -> Self {
         Self {
-            report: None,
             failure: Some(failure.into()),
+            ..Self::default()
         }
     }
 }

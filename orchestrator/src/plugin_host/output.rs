@@ -118,18 +118,21 @@ impl Record {
         let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
             return plain();
         };
-        let Some(Value::String(message)) = fields.remove("message") else {
-            return plain();
+        let level = fields.get("level").and_then(|level| level_called(level.as_str()?));
+        let Some(Value::String(message)) = fields.remove("message").or_else(|| fields.remove("msg")) else {
+            return Self {
+                level: level.unwrap_or(Level::INFO),
+                ..plain()
+            };
         };
-        let level = fields
-            .remove("level")
-            .and_then(|level| level.as_str()?.parse().ok())
-            .unwrap_or(Level::INFO);
+        if level.is_some() {
+            fields.remove("level");
+        }
         for known in ["timestamp", "time", "target"] {
             fields.remove(known);
         }
         Self {
-            level,
+            level: level.unwrap_or(Level::INFO),
             message,
             fields: in_words(&fields),
         }
@@ -159,6 +162,15 @@ impl std::fmt::Display for Record {
     }
 }
 
+/// Loggers of other languages have names of their own for what is worth as much.
+fn level_called(name: &str) -> Option<Level> {
+    match name.to_ascii_lowercase().as_str() {
+        "warning" => Some(Level::WARN),
+        "fatal" | "critical" | "panic" => Some(Level::ERROR),
+        name => name.parse().ok(),
+    }
+}
+
 fn in_words(fields: &Map<String, Value>) -> String {
     let words: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
     words.join(" ")
@@ -182,6 +194,21 @@ mod tests {
         assert_eq!(
             Record::parse(r#"{"level":"error","message":"bad"}"#).level,
             Level::ERROR
+        );
+        for (line, level, message) in [
+            (r#"{"level":"WARNING","msg":"slow"}"#, Level::WARN, "slow"),
+            (r#"{"level":"critical","message":"bad","msg":1}"#, Level::ERROR, "bad"),
+            (r#"{"level":"loud","message":"x"}"#, Level::INFO, "x"),
+        ] {
+            let record = Record::parse(line);
+            assert_eq!((record.level, record.message.as_str()), (level, message), "{line}");
+        }
+        let without_message = r#"{"level":"error","event":"disk"}"#;
+        let record = Record::parse(without_message);
+        assert_eq!(
+            (record.level, record.message.as_str()),
+            (Level::ERROR, without_message),
+            "what it says is kept as it came"
         );
     }
 

@@ -393,7 +393,7 @@ impl Daemon {
             Ended::Failed(error) => (RunOutcome::Failed, Some(error.clone())),
         };
         self.held_elsewhere.remove(sync);
-        let run_id = outcome.report.as_ref().map(|report| report.run_id.clone());
+        let run_id = outcome.run_id().map(str::to_owned);
         match &error {
             None => tracing::info!(sync, run_id, outcome = verdict.as_str(), "ended"),
             Some(error) => tracing::error!(

@@ -125,8 +125,8 @@ fn panicked(error: &JoinError) -> SyncOutcome {
             .into(),
     };
     SyncOutcome {
-        report: None,
         failure: Some(failure),
+        ..SyncOutcome::default()
     }
 }
 
@@ -147,8 +147,8 @@ impl Run {
         let Some(source) = self.configuration.source(sync) else {
             let message = format!("The configuration has no source `{sync}`");
             return SyncOutcome {
-                report: None,
                 failure: Some(Error::internal("source_unknown", message).into()),
+                ..SyncOutcome::default()
             };
         };
         let announce = |notice: &str| tracing::warn!(sync, "{notice}");

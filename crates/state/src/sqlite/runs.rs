@@ -8,6 +8,7 @@ use super::{
     failure::Failure,
     holds, plans, retries,
     rows::{damaged, json, json_option, to_json, to_json_option},
+    turns,
 };
 use crate::{
     failure,
@@ -121,6 +122,9 @@ pub(super) fn record_failed_start(tx: &Transaction<'_>, hold: &Hold, failed: &Fa
         "UPDATE attempts SET ended_at = ?3, error = ?4, origin = ?5, status = 'failed' WHERE run = ?1 AND number = ?2",
         params![run, number, failed.ended_at.0, error, to_json(&failed.origin)?],
     )?;
+    if let Some(turn) = failed.turn {
+        turns::link_failed_start(tx, turn, &hold.sync, &run_id)?;
+    }
     Ok(run_id)
 }
 

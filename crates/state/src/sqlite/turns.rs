@@ -132,11 +132,20 @@ pub(super) fn link(tx: &Transaction<'_>, hold: &Hold, id: i64, run_id: &str) -> 
     holds::fence(tx, hold)?;
     require_open(
         tx.execute(
-            "UPDATE turns SET run_id = ?2 WHERE id = ?1 AND sync = ?3 AND status = 'open'",
+            "UPDATE turns SET run_id = ?2, failed_start = NULL WHERE id = ?1 AND sync = ?3 AND status = 'open'",
             params![id, run_id, hold.sync],
         )?,
         id,
     )
+}
+
+/// The run that tells of a try of this turn, if it is open still.
+pub(super) fn link_failed_start(tx: &Transaction<'_>, id: i64, sync: &str, run_id: &str) -> Result<(), Failure> {
+    tx.execute(
+        "UPDATE turns SET failed_start = ?2 WHERE id = ?1 AND sync = ?3 AND status = 'open'",
+        params![id, run_id, sync],
+    )?;
+    Ok(())
 }
 
 pub(super) fn put_off(tx: &Transaction<'_>, daemon: &Hold, retry: &TurnRetry) -> Result<(), Failure> {
@@ -193,6 +202,7 @@ fn turn_of(row: &Row<'_>) -> rusqlite::Result<Turn> {
         retry_at: moment("retry_at")?,
         error: json_option(row, "error")?,
         run_id: row.get("run_id")?,
+        failed_start: row.get("failed_start")?,
         ended_at: moment("ended_at")?,
     })
 }

@@ -1,5 +1,5 @@
 PRAGMA application_id = 1280526418;
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 CREATE TABLE holds (
     sync        TEXT NOT NULL PRIMARY KEY,
     -- Grows with every acquisition and with every change by hand; a write names the generation it belongs to.
@@ -189,7 +189,7 @@ CREATE TABLE turns (
     error        TEXT,
     -- No reference: a turn may outlive its run in the history.
     run_id       TEXT,
-    ended_at     INTEGER,
+    ended_at     INTEGER, failed_start TEXT,
     CHECK ((first_due_at IS NULL) = (last_due_at IS NULL))
 ) STRICT;
 CREATE UNIQUE INDEX turns_open ON turns (sync) WHERE status = 'open';

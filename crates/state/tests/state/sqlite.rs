@@ -82,6 +82,7 @@ contract! { sqlite:
         an_interrupted_run_is_gone_on_with_although_a_try_failed_before_it_had_a_run,
         tries_of_one_turn_that_fail_before_they_have_a_run_are_attempts_of_one,
         so_many_tries_that_nobody_could_read_them_are_several_runs,
+        a_turn_names_the_run_that_tells_of_its_tries_until_it_has_one_of_its_own,
     }
     alerts {
         an_alert_outlives_the_process_and_is_replaced_as_a_whole,

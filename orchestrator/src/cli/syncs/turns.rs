@@ -1,15 +1,9 @@
 //! `longshore syncs turns`
 
-use std::path::Path;
-
-use longshore_core::Error;
-use longshore_state::StateStore;
-
 use crate::{
-    cli::{Context, output::Columns, state_location::StateArguments},
+    cli::{Context, known_sync::require_known, output::Columns, state_location::StateArguments},
     failure::Failure,
-    history::{require_sync, turns::ShownTurn},
-    serve::control::{Client, Question},
+    history::turns::ShownTurn,
 };
 
 pub(super) async fn list(
@@ -30,26 +24,6 @@ pub(super) async fn list(
         .map(ShownTurn::from)
         .collect();
     Ok(context.output.data(&turns, |turns| in_words(turns))?)
-}
-
-/// Refuses a name that neither the state nor a daemon knows: an empty list would look like an answer.
-async fn require_known(store: &dyn StateStore, state_file: &Path, sync: &str) -> Result<(), Error> {
-    if store.list_scheduled().await?.iter().any(|known| known.sync == sync) {
-        return Ok(());
-    }
-    if let Some(daemon) = Client::connect(state_file).await? {
-        let syncs = daemon.ask_value(&Question::Syncs).await?;
-        // A sync that was never to run has no turn yet, and is none the less known.
-        if syncs
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|known| known["name"] == sync)
-        {
-            return Ok(());
-        }
-    }
-    require_sync(store, sync).await
 }
 
 fn in_words(turns: &[ShownTurn]) -> String {

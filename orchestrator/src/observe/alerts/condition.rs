@@ -67,6 +67,7 @@ impl Ended {
     pub fn of(outcome: &SyncOutcome, tried_again: bool) -> Self {
         let failure = outcome.failure.as_ref();
         Self {
+            run_id: outcome.run_id().map(str::to_owned),
             error: failure.map(Failure::to_error),
             outcome: match failure {
                 _ if tried_again || outcome.is_held_elsewhere() => Outcome::Open,

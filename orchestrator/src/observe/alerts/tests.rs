@@ -250,8 +250,8 @@ async fn a_sync_whose_alerts_are_taken_out_of_the_configuration_is_forgotten() {
 fn a_sync_that_was_stopped_or_that_another_process_runs_has_not_failed() {
     let of = |failure: Failure, tried_again| {
         let outcome = SyncOutcome {
-            report: None,
             failure: Some(failure),
+            ..SyncOutcome::default()
         };
         Ended::of(&outcome, tried_again).outcome
     };
@@ -260,4 +260,11 @@ fn a_sync_that_was_stopped_or_that_another_process_runs_has_not_failed() {
     assert_eq!(of(Failure::Cancelled, false), Outcome::Open);
     assert_eq!(of(error("source_down"), true), Outcome::Open);
     assert_eq!(of(error("source_down"), false), Outcome::Failed);
+    let before_it_began = SyncOutcome {
+        failure: Some(error("source_down")),
+        failed_start: Some("run".to_owned()),
+        ..SyncOutcome::default()
+    };
+    let run = Ended::of(&before_it_began, false).run_id;
+    assert_eq!(run.as_deref(), Some("run"), "the history tells of it");
 }

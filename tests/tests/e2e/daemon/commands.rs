@@ -12,6 +12,8 @@ async fn a_sync_is_run_paused_resumed_and_cancelled_from_another_process() -> Re
     let daemons = Daemons::new(&[Sync::quick("quick"), Sync::slow("slow")])?;
     let daemon = daemons.start(&[]).await?;
     assert_eq!(daemons.sync("quick").await?["phase"], "idle");
+    let none_yet = daemons.longshore.json(["runs", "list", "--sync", "quick"]).await?;
+    assert_eq!(none_yet, serde_json::json!([]), "the daemon knows it");
 
     let started = daemons.longshore.json(["syncs", "run", "quick"]).await?;
     assert_eq!((&started["sync"], &started["at_once"]), (&"quick".into(), &true.into()));

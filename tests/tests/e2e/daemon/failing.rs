@@ -123,6 +123,11 @@ async fn a_failure_before_there_is_a_run_is_seen_where_people_look() -> Result<(
     assert_eq!(statuses, ["failed", "completed"]);
     let run_id = last["run_id"].as_str().unwrap_or_default();
     assert_eq!(runs[0]["run_id"], run_id);
+    let turns = daemons.turns("failing").await?;
+    assert_eq!(
+        (&turns[0]["status"], &turns[0]["run_id"]),
+        (&"failed".into(), &run_id.into())
+    );
     let shown = daemons.longshore.json(["runs", "show", run_id, "--logs"]).await?;
     let attempt = &shown["attempts"][0];
     assert_eq!(

@@ -10,11 +10,11 @@ use super::{
     *,
 };
 
-fn id(number: u32) -> String {
+pub(crate) fn id(number: u32) -> String {
     format!("01930000-0000-7000-8002-{number:012}")
 }
 
-fn failed_start(number: u32, turn: Option<i64>) -> FailedStart {
+pub(crate) fn failed_start(number: u32, turn: Option<i64>) -> FailedStart {
     FailedStart {
         run_id: id(number),
         turn,
@@ -39,6 +39,12 @@ async fn fail(store: &dyn StateStore, hold: &Hold, number: u32, turn: Option<i64
     let run = store.get_run(&run_id).await.unwrap().unwrap();
     assert_eq!(run.attempts.len(), run.run.attempt as usize);
     (run_id, run.run.attempt)
+}
+
+/// The runs that the latest turn names: the one that does it, and the one that tells of a try that had none.
+async fn named_by_turn(store: &dyn StateStore) -> (Option<String>, Option<String>) {
+    let turn = store.list_turns(None, 1).await.unwrap().remove(0);
+    (turn.run_id, turn.failed_start)
 }
 
 async fn put_off(store: &dyn StateStore, serving: &Hold, turn: i64) {
@@ -140,4 +146,18 @@ pub(crate) async fn so_many_tries_that_nobody_could_read_them_are_several_runs(b
     }
     let next = MAX_FAILED_STARTS + 1;
     assert_eq!(fail(store, &hold, next, Some(open)).await, (id(next), 1));
+}
+
+pub(crate) async fn a_turn_names_the_run_that_tells_of_its_tries_until_it_has_one_of_its_own(backend: Backend) {
+    let store = backend.open().await;
+    let store = &*store;
+    let (serving, hold) = (daemon(store, 1).await, acquire(store, 1).await);
+    let open = store.record_turn(&serving, turn(None, TurnStatus::Open)).await.unwrap();
+    fail(store, &hold, 1, None).await;
+    assert_eq!(named_by_turn(store).await, (None, None), "it was no try of the turn");
+    fail(store, &hold, 2, Some(open)).await;
+    assert_eq!(named_by_turn(store).await, (None, Some(id(2))));
+    store.begin_run(&hold, new_run(RUN, 1)).await.unwrap();
+    store.link_turn(&hold, open, RUN).await.unwrap();
+    assert_eq!(named_by_turn(store).await, (Some(RUN.to_owned()), None));
 }

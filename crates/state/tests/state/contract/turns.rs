@@ -68,6 +68,7 @@ pub(crate) async fn a_recorded_turn_decides_its_due_times_and_the_next_process_f
         retry_at: None,
         error: None,
         run_id: None,
+        failed_start: None,
         ended_at: None,
     };
     assert_eq!(sync.open, Some(expected.clone()));

@@ -5,12 +5,12 @@ use std::{fs, path::Path, sync::Arc};
 use longshore_core::{CursorValue, Error};
 use longshore_state::{
     AttemptOutcome, CursorReplacement, NewReject, Promotion, RejectFilter, RetryMark, RunEnd, RunStatus,
-    StateStore as _, StoredAlert, Trigger, TurnEnd, TurnRetry, TurnStatus, sqlite::SqliteStore,
+    StateStore as _, StoredAlert, Trigger, Turn, TurnEnd, TurnRetry, TurnStatus, sqlite::SqliteStore,
 };
 use rusqlite::{Connection, types::ValueRef};
 use tempfile::TempDir;
 
-use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, later, turns};
+use crate::contract::{self, NEXT_RUN, NOW, RUN, SYNC, failed_starts, later, turns};
 
 const TABLES: [&str; 16] = [
     "holds",
@@ -133,6 +133,8 @@ async fn write_turns(store: &SqliteStore) {
         }
         let hold = contract::acquire_at(store, 1, later(60)).await;
         store.link_turn(&hold, id, NEXT_RUN).await.unwrap();
+        let failed = failed_starts::failed_start(1, Some(id));
+        store.record_failed_start(&hold, failed).await.unwrap();
         let retry = TurnRetry {
             id,
             tries: 2,
@@ -225,12 +227,12 @@ async fn the_schema_is_what_it_was() {
 }
 
 #[tokio::test]
-async fn version_7_is_written_as_it_always_was() {
+async fn version_8_is_written_as_it_always_was() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("state.db");
     write_everything(&path).await;
     let connection = Connection::open(&path).unwrap();
-    compare(&(schema(&connection) + &contents(&connection)), "state-v7.sql");
+    compare(&(schema(&connection) + &contents(&connection)), "state-v8.sql");
 }
 
 #[tokio::test]
@@ -255,7 +257,18 @@ async fn a_file_of_version_4_is_read_and_gone_on_with() {
 
 #[tokio::test]
 async fn a_file_of_version_7_is_read_and_gone_on_with() {
-    let dump = include_str!("../../golden/state-v7.sql");
+    let open = assert_its_history(include_str!("../../golden/state-v7.sql")).await;
+    assert_eq!(open.failed_start, None);
+}
+
+#[tokio::test]
+async fn a_file_of_version_8_is_read_and_gone_on_with() {
+    let open = assert_its_history(include_str!("../../golden/state-v8.sql")).await;
+    assert_eq!(open.failed_start, Some(failed_starts::id(1)));
+}
+
+/// Returns the open turn.
+async fn assert_its_history(dump: &str) -> Turn {
     assert_its_retry(dump).await;
     let (_root, store) = read_and_gone_on_with(dump, 9).await;
     let run = store.get_run(RUN).await.unwrap().unwrap();
@@ -272,7 +285,8 @@ async fn a_file_of_version_7_is_read_and_gone_on_with() {
     assert_eq!((sync.paused, sync.decided_until), (true, Some(later(30))));
     let open = sync.open.unwrap();
     assert_eq!((open.tries, open.run_id.as_deref()), (2, Some(NEXT_RUN)));
-    assert!(open.error.unwrap().retryable);
+    assert!(open.error.as_ref().unwrap().retryable);
+    open
 }
 
 async fn assert_its_retry(dump: &str) {

@@ -244,6 +244,7 @@ impl World {
             retry_at: None,
             error: None,
             run_id: None,
+            failed_start: None,
             ended_at: None,
         });
         Some(id)
