@@ -103,6 +103,7 @@ pub(super) struct ShownActivity {
     /// How often the daemon has tried.
     tries: u32,
     retry_at: Option<Moment>,
+    /// Why the last try failed, or the last attempt of the run that goes on.
     #[schemars(with = "Option<ErrorDocument>")]
     last_error: Option<Error>,
     /// What it waits for, in words.

@@ -192,10 +192,14 @@ fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome, announced: &An
     Ok(outcome.failure.as_ref().map_or(Exit::Done, Failure::exit))
 }
 
-/// A sync that did not come to a run.
+/// A sync that did not come to begin.
 fn refused(context: &Context, sync: &str, error: &serde_json::Value, outcome: &SyncOutcome) -> Result<(), Failure> {
-    let report = json!({ "run_id": null, "sync": sync, "status": RunStatus::Failed, "tables": [], "error": error });
-    context.output.data(&report, |_| String::new())?;
+    let run_id = outcome.run_id();
+    let report = json!({ "run_id": run_id, "sync": sync, "status": RunStatus::Failed, "tables": [], "error": error });
+    let run = run_id.map(|run| format!("; run {run}")).unwrap_or_default();
+    context
+        .output
+        .data(&report, |_| format!("sync {sync} failed before it began{run}\n"))?;
     if let Some(failure) = &outcome.failure {
         context.output.explain(failure);
     }

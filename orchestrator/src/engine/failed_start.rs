@@ -14,7 +14,7 @@ use super::{
 use crate::failure::Failure;
 
 impl Engine<'_> {
-    /// Records what an attempt failed with that began at `started_at` and has no run. Not worth failing for once more: who ran it hears of the failure anyway.
+    /// Records what attempts failed with that began at `started_at` and have no run. Not worth failing for once more: who ran it hears of the failure anyway.
     /// Returns the run that tells of it.
     pub(super) async fn record_failed_start(
         &self,

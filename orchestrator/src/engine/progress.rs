@@ -5,13 +5,24 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use longshore_core::CursorValue;
+use longshore_core::{CursorValue, Error};
+use longshore_state::UnixMicros;
 
 /// What a run has done so far. Cheap to clone; all clones see the same.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     tables: Arc<Mutex<Vec<Arc<TableCounters>>>>,
     run: Arc<Mutex<Option<CurrentRun>>>,
+    broken_off: Arc<Mutex<Option<BrokenOff>>>,
+}
+
+/// An attempt has broken off, and the next one waits for its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BrokenOff {
+    /// Why.
+    pub error: Error,
+    /// When the next one begins.
+    pub next_at: UnixMicros,
 }
 
 /// The run that goes on.
@@ -72,9 +83,21 @@ impl Progress {
         counters
     }
 
+    /// Says that an attempt broke off and when the next one begins.
+    pub(super) fn broke_off(&self, error: Error, next_at: UnixMicros) {
+        *self.broken_off.lock().expect("no holder of this lock panics") = Some(BrokenOff { error, next_at });
+    }
+
     /// Forgets the tables: another attempt of the run adds them as they stand then.
     pub(super) fn begin_anew(&self) {
+        *self.broken_off.lock().expect("no holder of this lock panics") = None;
         self.tables.lock().expect("no holder of this lock panics").clear();
+    }
+
+    /// Why no attempt goes on at the moment.
+    #[must_use]
+    pub fn broken_off(&self) -> Option<BrokenOff> {
+        self.broken_off.lock().expect("no holder of this lock panics").clone()
     }
 
     /// Says which run it is, once that is recorded.

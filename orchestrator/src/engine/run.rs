@@ -115,24 +115,36 @@ impl Engine<'_> {
 
     async fn attempt_until_done(&self, task: &Task<'_>) -> SyncOutcome {
         let mut attempts = Attempts::new(Instant::now());
-        let (mut outcome, started_at) = loop {
-            let (span, started_at) = (spans::attempt(), UnixMicros::now());
+        // Since when no attempt has come to have a run.
+        let mut in_vain_since = None;
+        let mut outcome = loop {
+            let span = spans::attempt();
+            in_vain_since.get_or_insert_with(UnixMicros::now);
             let outcome = self.attempt_once(task).instrument(span.clone()).await;
             outcome.record(&span);
             drop(span);
+            if outcome.report.is_some() {
+                in_vain_since = None;
+            }
             let Some(delay) = attempts.delay_after(&outcome) else {
-                break (outcome, started_at);
+                break outcome;
             };
+            if let Some(failure) = &outcome.failure {
+                let next_at = UnixMicros::now().after(delay);
+                task.progress.broke_off(failure.to_error(), next_at);
+            }
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = self.cancel.cancelled() => break (outcome, started_at),
-                () = task.held.lost.cancelled() => break (outcome, started_at),
+                () = self.cancel.cancelled() => break outcome,
+                () = task.held.lost.cancelled() => break outcome,
             }
             attempts.broke_off(outcome);
             self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
         };
-        outcome.failed_start = self.record_failed_start(task, &outcome, started_at).await;
+        if let Some(since) = in_vain_since {
+            outcome.failed_start = self.record_failed_start(task, &outcome, since).await;
+        }
         attempts.conclude(outcome)
     }
 

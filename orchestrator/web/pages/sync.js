@@ -79,7 +79,7 @@ function render({ sync, runs, next, turns, ledger }, context) {
       ["Freshness", freshness(sync)],
       ["Rows per run", sparkline(sync.history)],
     ]),
-    errorBox(error, sync.activity?.retry_at ? "The last try failed" : "The last run failed"),
+    errorBox(error, sync.activity ? "The last try failed" : "The last run failed"),
     sync.activity ? current(sync, now) : null,
     cursors(sync, now),
     h(

@@ -1,6 +1,7 @@
 //! The connection test: what was tried, how it went, and what to do about it.
 
 use longshore_sdk::{
+    check::Outcome,
     incremental::{CursorColumn, NullCursor, Overlap},
     prelude::*,
 };
@@ -16,6 +17,8 @@ use crate::{
 /// The oldest server whose catalogs and COPY this source was written for.
 const OLDEST_VERSION: i32 = 12;
 
+const ENCRYPT: &str = "encrypt";
+
 /// What a connection goes through, in order, with the errors that each step can end in.
 const STEPS: &[(&str, &[&str])] = &[
     ("find the host", &["host_unknown"]),
@@ -30,7 +33,7 @@ const STEPS: &[(&str, &[&str])] = &[
             "too_many_connections",
         ],
     ),
-    ("encrypt", &["tls_failed"]),
+    (ENCRYPT, &["tls_failed"]),
     ("log in", &[]),
 ];
 
@@ -40,7 +43,8 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
     let session = match connector.connect().await {
         Ok(session) => session,
         Err(error) => {
-            checks.extend(Check::steps(STEPS, &error));
+            let steps = Check::steps(STEPS, &error).into_iter();
+            checks.extend(steps.map(|step| as_far_as_known(step, spec.sslmode)));
             checks.extend(
                 tables
                     .iter()
@@ -50,7 +54,7 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
         }
     };
     checks.extend(["find the host", "connect"].map(|step| Check::passed(step, connector.address())));
-    checks.push(about("encrypt", encryption(&session, spec).await));
+    checks.push(about(ENCRYPT, encryption(&session, spec).await));
     checks.push(Check::passed(
         "log in",
         format!("connected to the database {}", connector.database()),
@@ -69,6 +73,22 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
     checks
 }
 
+/// A server that lets nobody in does not say whether the connection was encrypted: only the mode can.
+fn as_far_as_known(step: Check, mode: Option<SslMode>) -> Check {
+    if step.name != ENCRYPT || step.outcome != Outcome::Passed {
+        return step;
+    }
+    match mode {
+        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => step,
+        Some(SslMode::Disable) => not_encrypted_as_asked(),
+        Some(SslMode::Prefer) | None => Check::skipped(ENCRYPT, "the server says so only to those that it lets in"),
+    }
+}
+
+fn not_encrypted_as_asked() -> Check {
+    Check::passed(ENCRYPT, "not encrypted, as `sslmode: disable` asks")
+}
+
 fn about(name: &str, result: Result<Check>) -> Check {
     result.unwrap_or_else(|error| Check::from_error(name, &error))
 }
@@ -82,10 +102,10 @@ async fn encryption(session: &Session, spec: &Spec) -> Result<Check> {
     let encrypted = row.as_ref().is_some_and(|row| row.get(0));
     let version: Option<String> = row.and_then(|row| row.get(1));
     Ok(match (encrypted, spec.sslmode) {
-        (true, _) => Check::passed("encrypt", version.unwrap_or_default()),
-        (false, Some(SslMode::Disable)) => Check::passed("encrypt", "not encrypted, as `sslmode: disable` asks"),
+        (true, _) => Check::passed(ENCRYPT, version.unwrap_or_default()),
+        (false, Some(SslMode::Disable)) => not_encrypted_as_asked(),
         (false, _) => Check::warning(
-            "encrypt",
+            ENCRYPT,
             "the connection is not encrypted",
             "Across a network set `sslmode: verify-full`; otherwise say `sslmode: disable`.",
         ),

@@ -77,7 +77,7 @@ pub struct Activity {
     pub tries: u32,
     /// When it is tried again.
     pub retry_at: Option<UnixMicros>,
-    /// Why the last try failed.
+    /// Why the last try failed, or the last attempt of the run that goes on.
     pub last_error: Option<Error>,
     /// What it waits for, in words.
     pub waits_for: Option<String>,
@@ -134,6 +134,11 @@ impl SyncView {
             if let Some(run) = progress.run() {
                 activity.run_id = Some(run.run_id.to_string());
                 activity.attempt = Some(run.attempt);
+            }
+            if let Some(broken_off) = progress.broken_off() {
+                let next_at = crate::moment::shown(broken_off.next_at);
+                activity.waits_for = Some(format!("its next attempt at {next_at}"));
+                activity.last_error = Some(broken_off.error);
             }
         }
         view

@@ -118,10 +118,14 @@ async fn wrong_credentials_and_addresses_have_their_own_errors() {
             "{error:?}"
         );
     }
-    let checks = checked(database.spec(json!({"password": "wrong"})), &["t"]).await;
-    let outcomes: Vec<_> = checks.iter().map(|check| check.1).collect();
     use v1::check::Outcome::{Failed, Passed, Skipped};
-    assert_eq!(outcomes, [Passed, Passed, Passed, Failed, Skipped], "{checks:?}");
+    for (mode, encrypt) in [("disable", Passed), ("prefer", Skipped)] {
+        let spec = database.spec(json!({"password": "wrong", "sslmode": mode}));
+        let checks = checked(spec, &["t"]).await;
+        let outcomes: Vec<_> = checks.iter().map(|check| check.1).collect();
+        assert_eq!(outcomes, [Passed, Passed, encrypt, Failed, Skipped], "{checks:?}");
+        assert!(!checks[2].2.contains("as it should"), "nobody said so: {checks:?}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,17 @@ async fn a_run_that_fails_for_a_reason_that_can_pass_is_tried_again_and_goes_on(
     let daemons = Daemons::new(std::slice::from_ref(&failing))?;
     let daemon = daemons.start(&[]).await?;
     daemons.longshore.json(["syncs", "run", "failing"]).await?;
+    let between_attempts = daemons
+        .until("failing", "its next attempt is waited for", |sync| {
+            sync["phase"] == "running" && sync["activity"]["waits_for"].is_string()
+        })
+        .await?;
+    let activity = &between_attempts["activity"];
+    assert_eq!(activity["last_error"]["code"], "fault_injected", "{activity}");
+    assert!(
+        activity["run_id"].is_string() && activity["waits_for"].as_str().unwrap().contains("its next attempt at "),
+        "{activity}"
+    );
     let retrying = daemons
         .until("failing", "it waits for its next try", |sync| {
             sync["phase"] == "retrying"
