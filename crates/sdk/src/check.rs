@@ -25,7 +25,7 @@ pub enum Outcome {
     Warning,
     /// It does not work.
     Failed,
-    /// Not tried, because an earlier check failed.
+    /// Not tried, or not to be known, because another check failed.
     Skipped,
 }
 

@@ -80,7 +80,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Records an attempt that failed before it had a run, so that the history has it: as a run that failed, and that nobody goes on with. An interrupted run of
     /// the sync stays what it is. Further tries of the same turn join it as further attempts, up to [`crate::run::MAX_FAILED_STARTS`], as long as the sync has no
-    /// later run. Returns the id of the run.
+    /// later run. Where the turn is open, it names that run from then on. Returns the id of the run.
     async fn record_failed_start(&self, hold: &Hold, failed: FailedStart) -> Result<String>;
 
     /// Ends replays whose process died, as failed. Returns how many rows they had sent to targets that append without hearing what became of them;
@@ -177,7 +177,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog>;
 
     /// Removes runs of the sync that are too old or too many, with all that is stored about them; returns how many. Stays: a run that goes on, the latest
-    /// of the sync, and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
+    /// of the sync that could be gone on with, and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
     async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64>;
 
     /// Removes runs of syncs that are none of `configured`, which nobody runs any more, as [`remove_runs`](Self::remove_runs) does those of a sync.
@@ -224,7 +224,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     async fn extend_turn(&self, daemon: &Hold, id: i64, due: DueTimes) -> Result<()>;
 
     /// Says which run does a turn, under the hold of its sync, before anything of the run could be complete: a turn whose run is complete is done, also
-    /// when its daemon died before it could say so.
+    /// when its daemon died before it could say so. What it named of a try that failed before it had a run is forgotten.
     ///
     /// # Errors
     /// `turn_not_open`.

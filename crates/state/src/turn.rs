@@ -44,7 +44,8 @@ pub struct Turn {
     pub error: Option<Error>,
     /// The run that does it, once that has begun.
     pub run_id: Option<String>,
-    /// The run of the history that tells of its tries, where the last of them failed before it had a run: see [`FailedStart`](crate::FailedStart).
+    /// The run of the history that tells of its last try, where that failed before it had a run, also when `run_id` is to be gone on with: see
+    /// [`FailedStart`](crate::FailedStart).
     pub failed_start: Option<String>,
     /// When it was closed.
     pub ended_at: Option<UnixMicros>,

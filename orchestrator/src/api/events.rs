@@ -65,6 +65,15 @@ fn named(event: &Event) -> (&'static str, Value) {
             let tables: Vec<ShownTable> = tables.iter().map(ShownTable::from).collect();
             ("progress", json!({ "sync": sync, "run_id": run_id, "tables": tables }))
         }
+        Event::BrokeOff {
+            sync,
+            run_id,
+            error,
+            next_at,
+        } => (
+            "broke_off",
+            json!({ "sync": sync, "run_id": run_id, "error": error, "next_at": Moment(*next_at) }),
+        ),
         Event::RunEnded(ended) => (
             "run_ended",
             json!({

@@ -103,7 +103,7 @@ pub(super) struct ShownActivity {
     /// How often the daemon has tried.
     tries: u32,
     retry_at: Option<Moment>,
-    /// Why the last try failed, or the last attempt of the run that goes on.
+    /// Why the last try failed; between two attempts of a run, why the last attempt broke off.
     #[schemars(with = "Option<ErrorDocument>")]
     last_error: Option<Error>,
     /// What it waits for, in words.

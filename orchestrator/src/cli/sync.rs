@@ -11,7 +11,7 @@ use std::{
 use clap::Args;
 use longshore_config::Configuration;
 use longshore_core::Error;
-use longshore_state::{RunStatus, StateStore, Trigger, UnixMicros};
+use longshore_state::{StateStore, Trigger, UnixMicros};
 use serde_json::json;
 
 use super::{
@@ -192,14 +192,13 @@ fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome, announced: &An
     Ok(outcome.failure.as_ref().map_or(Exit::Done, Failure::exit))
 }
 
-/// A sync that did not come to begin.
+/// A sync without a report.
 fn refused(context: &Context, sync: &str, error: &serde_json::Value, outcome: &SyncOutcome) -> Result<(), Failure> {
     let run_id = outcome.run_id();
-    let report = json!({ "run_id": run_id, "sync": sync, "status": RunStatus::Failed, "tables": [], "error": error });
-    let run = run_id.map(|run| format!("; run {run}")).unwrap_or_default();
-    context
-        .output
-        .data(&report, |_| format!("sync {sync} failed before it began{run}\n"))?;
+    let report = json!({ "run_id": run_id, "sync": sync, "status": outcome.status(), "tables": [], "error": error });
+    // Without one, what is explained says it all: it was cancelled, or another process runs the sync.
+    let recorded = run_id.map(|run| format!("sync {sync} {}; run {run}\n", words_for(outcome.status())));
+    context.output.data(&report, |_| recorded.unwrap_or_default())?;
     if let Some(failure) = &outcome.failure {
         context.output.explain(failure);
     }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use longshore_core::Error;
 use longshore_state::{FailedStart, UnixMicros};
 
 use super::{
@@ -41,15 +40,16 @@ impl Engine<'_> {
             error: failure.to_error(),
             summary: serde_json::json!({ "warnings": [] }),
         };
-        let recorded = async {
-            let run_id = self.store.record_failed_start(&task.held.hold, failed).await?;
-            let secrets = &self.configuration.secrets;
-            task.watch.belongs_to(&run_id, &Arc::clone(&self.store), secrets).await;
-            self.forget_old_runs(task).await?;
-            Ok::<_, Error>(run_id)
-        };
-        match recorded.await {
-            Ok(run_id) => Some(run_id),
+        // Before it is recorded: it counts as the one that is about to begin.
+        if let Err(error) = self.forget_old_runs(task).await {
+            tracing::warn!(sync = task.held.hold.sync, %error, "old runs could not be forgotten");
+        }
+        match self.store.record_failed_start(&task.held.hold, failed).await {
+            Ok(run_id) => {
+                let secrets = &self.configuration.secrets;
+                task.watch.belongs_to(&run_id, &Arc::clone(&self.store), secrets).await;
+                Some(run_id)
+            }
             Err(error) => {
                 tracing::warn!(sync = task.held.hold.sync, %error, "the history does not have this failure");
                 None

@@ -88,7 +88,12 @@ impl Progress {
         *self.broken_off.lock().expect("no holder of this lock panics") = Some(BrokenOff { error, next_at });
     }
 
-    /// Forgets the tables: another attempt of the run adds them as they stand then.
+    /// No attempt follows.
+    pub(super) fn ended(&self) {
+        *self.broken_off.lock().expect("no holder of this lock panics") = None;
+    }
+
+    /// Another attempt of the run begins: forgets why the last one broke off, and the tables, which it adds as they stand then.
     pub(super) fn begin_anew(&self) {
         *self.broken_off.lock().expect("no holder of this lock panics") = None;
         self.tables.lock().expect("no holder of this lock panics").clear();

@@ -142,6 +142,7 @@ impl Engine<'_> {
             self.observation.metrics.retried(&task.source.spec.name, Retried::Run);
             task.progress.begin_anew();
         };
+        task.progress.ended();
         if let Some(since) = in_vain_since {
             outcome.failed_start = self.record_failed_start(task, &outcome, since).await;
         }

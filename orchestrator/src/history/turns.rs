@@ -22,7 +22,7 @@ pub(crate) struct ShownTurn {
     /// How often it was tried.
     pub(crate) tries: u32,
     pub(crate) retry_at: Option<String>,
-    /// The run that it led to. One that did not come to begin is a run of the history, too, and is named here when there is no other.
+    /// The run that its last try led to: also one that did not come to begin, which the history tells of all the same.
     pub(crate) run_id: Option<String>,
     pub(crate) ended_at: Option<String>,
     #[schemars(with = "Option<ErrorDocument>")]
@@ -41,7 +41,7 @@ impl From<Turn> for ShownTurn {
             status: turn.status,
             tries: turn.tries,
             retry_at: turn.retry_at.map(at),
-            run_id: turn.run_id.or(turn.failed_start),
+            run_id: turn.failed_start.or(turn.run_id),
             ended_at: turn.ended_at.map(at),
             error: turn.error,
         }

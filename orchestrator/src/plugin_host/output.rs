@@ -119,12 +119,17 @@ impl Record {
             return plain();
         };
         let level = fields.get("level").and_then(|level| level_called(level.as_str()?));
-        let Some(Value::String(message)) = fields.remove("message").or_else(|| fields.remove("msg")) else {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let found = ["message", "msg"]
+            .into_iter()
+            .find_map(|name| Some((name, text(name)?)));
+        let Some((name, message)) = found else {
             return Self {
                 level: level.unwrap_or(Level::INFO),
                 ..plain()
             };
         };
+        fields.remove(name);
         if level.is_some() {
             fields.remove("level");
         }
@@ -166,7 +171,7 @@ impl std::fmt::Display for Record {
 fn level_called(name: &str) -> Option<Level> {
     match name.to_ascii_lowercase().as_str() {
         "warning" => Some(Level::WARN),
-        "fatal" | "critical" | "panic" => Some(Level::ERROR),
+        "fatal" | "critical" => Some(Level::ERROR),
         name => name.parse().ok(),
     }
 }
@@ -197,7 +202,11 @@ mod tests {
         );
         for (line, level, message) in [
             (r#"{"level":"WARNING","msg":"slow"}"#, Level::WARN, "slow"),
-            (r#"{"level":"critical","message":"bad","msg":1}"#, Level::ERROR, "bad"),
+            (
+                r#"{"level":"critical","message":null,"msg":"bad"}"#,
+                Level::ERROR,
+                "bad",
+            ),
             (r#"{"level":"loud","message":"x"}"#, Level::INFO, "x"),
         ] {
             let record = Record::parse(line);

@@ -55,7 +55,7 @@ export function syncView(name) {
     },
     apply({ sync }, event, data) {
       if (data.sync !== undefined && data.sync !== name) return true;
-      if (event === "progress" && sync.activity?.run_id === data.run_id) {
+      if (event === "progress" && sync.activity?.run_id === data.run_id && !sync.activity.waits_for) {
         sync.activity.tables = data.tables;
         return true;
       }
@@ -103,8 +103,9 @@ function current({ activity, name }, now) {
     h(
       "p",
       {},
-      activity.waits_for ? `Waits for ${activity.waits_for}, since ` : activity.retry_at ? ["Tries again ", due(activity.retry_at, now), ", since "] : "Since ",
+      activity.waits_for && !activity.run_id ? `Waits for ${activity.waits_for}, since ` : activity.retry_at ? ["Tries again ", due(activity.retry_at, now), ", since "] : "Since ",
       when(activity.since, now),
+      activity.waits_for && activity.run_id ? `, waits for ${activity.waits_for}` : null,
       activity.attempt > 1 ? `, attempt ${activity.attempt}` : null,
       activity.run_id ? [" · ", h("a", { href: `/runs/${encodeURIComponent(activity.run_id)}`, "data-link": true }, "details", h("span", { class: "unseen" }, ` of the run of ${name}`))] : null,
     ),

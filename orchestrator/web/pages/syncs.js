@@ -23,7 +23,7 @@ export function syncsView() {
 /** Takes an event in; `false`: what is shown has to be asked for anew. */
 export function applyToList(data, name, event) {
   const known = data.syncs.find((sync) => sync.name === event.sync);
-  if (name === "progress" && known?.activity?.run_id === event.run_id) {
+  if (name === "progress" && known?.activity?.run_id === event.run_id && !known.activity.waits_for) {
     known.activity.tables = event.tables;
     return true;
   }

@@ -6,12 +6,14 @@ use longshore_sdk::{
     prelude::*,
 };
 
+use tokio_postgres::config::SslMode;
+
 use crate::{
     catalog::{self, Kind, Relation},
     connection::{Connector, Session},
     errors::from_postgres,
     plan, probe,
-    spec::{Spec, SslMode},
+    spec::Spec,
 };
 
 /// The oldest server whose catalogs and COPY this source was written for.
@@ -44,7 +46,7 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
         Ok(session) => session,
         Err(error) => {
             let steps = Check::steps(STEPS, &error).into_iter();
-            checks.extend(steps.map(|step| as_far_as_known(step, spec.sslmode)));
+            checks.extend(steps.map(|step| as_far_as_known(step, connector.ssl_mode())));
             checks.extend(
                 tables
                     .iter()
@@ -54,7 +56,7 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
         }
     };
     checks.extend(["find the host", "connect"].map(|step| Check::passed(step, connector.address())));
-    checks.push(about(ENCRYPT, encryption(&session, spec).await));
+    checks.push(about(ENCRYPT, encryption(&session, connector.ssl_mode()).await));
     checks.push(Check::passed(
         "log in",
         format!("connected to the database {}", connector.database()),
@@ -74,14 +76,14 @@ pub(crate) async fn run(connector: &Connector, spec: &Spec, tables: &[String]) -
 }
 
 /// A server that lets nobody in does not say whether the connection was encrypted: only the mode can.
-fn as_far_as_known(step: Check, mode: Option<SslMode>) -> Check {
+fn as_far_as_known(step: Check, mode: SslMode) -> Check {
     if step.name != ENCRYPT || step.outcome != Outcome::Passed {
         return step;
     }
     match mode {
-        Some(SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => step,
-        Some(SslMode::Disable) => not_encrypted_as_asked(),
-        Some(SslMode::Prefer) | None => Check::skipped(ENCRYPT, "the server says so only to those that it lets in"),
+        SslMode::Require => step,
+        SslMode::Disable => not_encrypted_as_asked(),
+        _ => Check::skipped(ENCRYPT, "the server says so only to those that it lets in"),
     }
 }
 
@@ -93,7 +95,7 @@ fn about(name: &str, result: Result<Check>) -> Check {
     result.unwrap_or_else(|error| Check::from_error(name, &error))
 }
 
-async fn encryption(session: &Session, spec: &Spec) -> Result<Check> {
+async fn encryption(session: &Session, mode: SslMode) -> Result<Check> {
     const STATE: &str = "SELECT ssl, version FROM pg_catalog.pg_stat_ssl WHERE pid = pg_catalog.pg_backend_pid()";
     let row = session
         .query_opt(STATE, &[])
@@ -101,9 +103,9 @@ async fn encryption(session: &Session, spec: &Spec) -> Result<Check> {
         .map_err(|error| from_postgres(&error, "asking for the state of the encryption"))?;
     let encrypted = row.as_ref().is_some_and(|row| row.get(0));
     let version: Option<String> = row.and_then(|row| row.get(1));
-    Ok(match (encrypted, spec.sslmode) {
+    Ok(match (encrypted, mode) {
         (true, _) => Check::passed(ENCRYPT, version.unwrap_or_default()),
-        (false, Some(SslMode::Disable)) => not_encrypted_as_asked(),
+        (false, SslMode::Disable) => not_encrypted_as_asked(),
         (false, _) => Check::warning(
             ENCRYPT,
             "the connection is not encrypted",

@@ -67,6 +67,11 @@ impl Connector {
             .unwrap_or("")
     }
 
+    /// Whether connections are encrypted, as far as this side decides it.
+    pub(crate) fn ssl_mode(&self) -> config::SslMode {
+        self.config.get_ssl_mode()
+    }
+
     /// Where it connects to, for messages.
     pub(crate) fn address(&self) -> String {
         let host = match self.config.get_hosts().first() {

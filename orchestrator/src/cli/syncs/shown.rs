@@ -135,12 +135,14 @@ pub(super) fn of_daemon(syncs: &Value) -> String {
 /// What a person has to know of what runs or waits.
 fn remark(sync: &Value) -> String {
     let activity = &sync["activity"];
+    let run = activity["run_id"].as_str().map(|run| format!("run {run}"));
     if let Some(what) = activity["waits_for"].as_str() {
         let error = error_in_words(&activity["last_error"]).map(|error| format!(" ({error})"));
-        return format!("waits for {what}{}", error.unwrap_or_default());
+        let run = run.map(|run| format!("; {run}")).unwrap_or_default();
+        return format!("waits for {what}{}{run}", error.unwrap_or_default());
     }
-    if let Some(run) = activity["run_id"].as_str() {
-        return format!("run {run}");
+    if let Some(run) = run {
+        return run;
     }
     error_in_words(&sync["last_run"]["error"]).unwrap_or_default()
 }
@@ -173,6 +175,8 @@ mod tests {
             remark(&waiting),
             "waits for its next try ([not_authenticated] PostgreSQL refused while connecting)"
         );
+        let broken_off = json!({ "activity": { "waits_for": "its next attempt", "last_error": error, "run_id": "7" } });
+        assert!(remark(&broken_off).ends_with("); run 7"), "it can be cancelled");
         let text = of_daemon(&json!([failed]));
         assert!(text.lines().next().unwrap().ends_with("RUN / ERROR"), "{text}");
     }

@@ -7,9 +7,12 @@ use longshore_core::Result;
 use longshore_schedule::Rhythm;
 
 use super::Daemon;
-use crate::serve::{
-    handle::{Activity, Event, Phase, Published, Readiness, ScheduleView, SyncView, TableView, tables_of},
-    scheduler::{Running, SyncState},
+use crate::{
+    engine::progress::BrokenOff,
+    serve::{
+        handle::{Activity, Event, Phase, Published, Readiness, ScheduleView, SyncView, TableView, tables_of},
+        scheduler::{Running, SyncState},
+    },
 };
 
 /// What was told of a running sync.
@@ -17,6 +20,7 @@ use crate::serve::{
 pub(super) struct Watched {
     started: Option<(Arc<str>, u32)>,
     tables: Vec<TableView>,
+    broken_off: Option<BrokenOff>,
 }
 
 impl Daemon {
@@ -57,9 +61,20 @@ impl Daemon {
     pub(super) fn watch_progress(&mut self) {
         let mut events = Vec::new();
         for (sync, task) in &self.running {
-            let (Some(run), Some(watched)) = (task.progress.run(), self.watched.get_mut(sync)) else {
+            let Some(watched) = self.watched.get_mut(sync) else {
                 continue;
             };
+            let broken_off = task.progress.broken_off();
+            if broken_off != watched.broken_off {
+                watched.broken_off.clone_from(&broken_off);
+                events.extend(broken_off.map(|BrokenOff { error, next_at }| Event::BrokeOff {
+                    sync: sync.clone(),
+                    run_id: task.progress.run().map(|run| run.run_id.to_string()),
+                    error,
+                    next_at,
+                }));
+            }
+            let Some(run) = task.progress.run() else { continue };
             let current = (Arc::clone(&run.run_id), run.attempt);
             if watched.started.as_ref() != Some(&current) {
                 tracing::info!(sync, run_id = &*run.run_id, attempt = run.attempt, "running");

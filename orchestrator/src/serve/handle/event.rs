@@ -36,6 +36,17 @@ pub enum Event {
         /// Its tables.
         tables: Vec<TableView>,
     },
+    /// An attempt broke off, and the next one waits for its time.
+    BrokeOff {
+        /// The sync.
+        sync: String,
+        /// The run, when it has begun.
+        run_id: Option<String>,
+        /// Why.
+        error: Error,
+        /// When the next attempt begins.
+        next_at: UnixMicros,
+    },
     /// A run ended, or did not come to begin.
     RunEnded(Box<RunEnded>),
     /// Due times passed without a run, and `catch_up: skip` leaves them so.

@@ -77,7 +77,7 @@ pub struct Activity {
     pub tries: u32,
     /// When it is tried again.
     pub retry_at: Option<UnixMicros>,
-    /// Why the last try failed, or the last attempt of the run that goes on.
+    /// Why the last try failed; between two attempts of a run, why the last attempt broke off.
     pub last_error: Option<Error>,
     /// What it waits for, in words.
     pub waits_for: Option<String>,

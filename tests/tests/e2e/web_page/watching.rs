@@ -141,7 +141,7 @@ async fn a_run_is_cancelled_and_a_sync_paused_and_resumed_with_the_buttons() -> 
 }
 
 #[tokio::test]
-async fn a_sync_that_waits_to_be_tried_again_is_taken_back_with_its_button() -> Result<()> {
+async fn a_sync_that_breaks_off_says_why_and_is_taken_back_with_its_button_while_it_waits() -> Result<()> {
     let quay = Quay::open().await?;
     let text = std::fs::read_to_string(quay.longshore.folder().join("longshore.yml")).unwrap();
     let failing = text.replace(
@@ -153,13 +153,16 @@ async fn a_sync_that_waits_to_be_tried_again_is_taken_back_with_its_button() -> 
     let served = quay.serve(&[]).await?;
     let visit = Visit::with(quay, served, Window::LAPTOP).await?;
     let browser = &visit.browser;
+    visit.open("/syncs/numbers").await?;
+    browser.find("heading", "numbers").await?;
     visit.served.post("/syncs/numbers/run", json!({})).await?.good();
+    browser.sees("waits for its next attempt at").await?;
+    browser.sees("The last try failed").await?;
     let retrying = |sync: &serde_json::Value| sync["phase"] == "retrying";
     visit
         .served
         .until("numbers", "it waits for its next try", retrying)
         .await?;
-    visit.open("/syncs/numbers").await?;
     browser.find("button", "Run now numbers").await?;
     browser.click("button", "Cancel numbers").await?;
     browser
