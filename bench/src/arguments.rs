@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum as _};
 
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     /// Rounds: how often each scenario is measured, after one that is not counted.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// Only these groups, or scenarios whose name contains such a word, with their ceilings. Groups: discard, batch, incremental, peers, memory.
+    /// Only these groups, or scenarios whose name contains such a word, with their ceilings. Groups: discard, batch, incremental, peers, memory, limits.
     #[arg(long, num_args = 1.., value_name = "GROUP|WORD")]
     only: Vec<String>,
     /// With 50 million rows, too: needs 15 GB of disk and some minutes more.
@@ -56,6 +56,7 @@ impl Arguments {
                 million: QUICK_ROWS,
                 wide: 500,
                 mebibytes: 5,
+                limited: Duration::from_secs(5),
             };
         }
         Sizes {
@@ -66,6 +67,7 @@ impl Arguments {
             million: 1_000_000,
             wide: 100_000,
             mebibytes: 1_000,
+            limited: Duration::from_secs(60),
         }
     }
 
@@ -79,7 +81,7 @@ impl Arguments {
     }
 
     pub(crate) fn warms_up(&self, group: Group) -> bool {
-        !self.quick && group != Group::Memory
+        !self.quick && !matches!(group, Group::Memory | Group::Limits)
     }
 
     pub(crate) fn is_quick(&self) -> bool {

@@ -55,6 +55,9 @@ fn percent(spread: &Spread) -> String {
 /// Of everything that took part.
 fn cpu_per_million(measurement: &Measurement) -> Option<String> {
     let programs = &measurement.summary.programs;
+    if programs.is_empty() {
+        return None;
+    }
     let each: Option<Vec<f64>> = programs
         .iter()
         .map(|program| program.cpu_seconds_per_million_rows)

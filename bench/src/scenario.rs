@@ -5,6 +5,7 @@ pub(crate) mod list;
 use std::collections::BTreeSet;
 
 use clap::ValueEnum;
+use longshore_tests::pace::Endpoint;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,6 +27,8 @@ pub(crate) enum Group {
     Peers,
     /// Memory of each process, by number and size of rows.
     Memory,
+    /// How much of the documented rate limits is used.
+    Limits,
 }
 
 /// What kind of thing a scenario measures.
@@ -72,6 +75,10 @@ pub(crate) enum Work {
     FewNew(Sync),
     /// A Python program of `bench/peers`.
     Peer { program: &'static str, table: Table },
+    /// What the documented rate limits let in: counted, not run.
+    Bucket(Endpoint),
+    /// `longshore sync` to a sandbox that keeps to the documented rate limits.
+    Limited(Endpoint),
 }
 
 /// In which order rows are copied.
@@ -130,8 +137,8 @@ impl Target {
 impl Scenario {
     pub(crate) fn kind(&self) -> Kind {
         match self.work {
-            Work::Copy { .. } | Work::Fetch(_) | Work::Hops => Kind::Ceiling,
-            Work::Sync(_) | Work::NothingNew(_) | Work::FewNew(_) => Kind::Longshore,
+            Work::Copy { .. } | Work::Fetch(_) | Work::Hops | Work::Bucket(_) => Kind::Ceiling,
+            Work::Sync(_) | Work::NothingNew(_) | Work::FewNew(_) | Work::Limited(_) => Kind::Longshore,
             Work::Peer { .. } => Kind::Peer,
         }
     }
@@ -141,7 +148,8 @@ impl Scenario {
         match &self.work {
             Work::Copy { table, .. } => BTreeSet::from([Need::Postgresql(*table)]),
             Work::Fetch(table) => BTreeSet::from([Need::ClickHouse(*table)]),
-            Work::Hops => BTreeSet::new(),
+            // What is limited has a sandbox of its own, which counts for it alone.
+            Work::Hops | Work::Bucket(_) | Work::Limited(_) => BTreeSet::new(),
             Work::Sync(sync) | Work::NothingNew(sync) | Work::FewNew(sync) => sync.needs(),
             Work::Peer { table, program } => {
                 let endpoint = list::sends(program).then_some(Need::NullEndpoint);

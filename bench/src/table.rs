@@ -1,6 +1,6 @@
 //! The tables that are read, and how many rows they have.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A table or view of the bench. All but the first four exist for what they take of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +38,8 @@ pub(crate) struct Sizes {
     pub(crate) wide: u64,
     /// Of `Mebibytes`.
     pub(crate) mebibytes: u64,
+    /// For how long the use of rate limits is looked at.
+    pub(crate) limited: Duration,
 }
 
 impl Table {

@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod generated;
+mod limits;
 mod peer;
 mod sync;
 
@@ -99,6 +100,8 @@ impl Runner {
                 }
                 Ok(sample)
             }
+            Work::Bucket(endpoint) => Ok(limits::bucket(*endpoint, stage)),
+            Work::Limited(endpoint) => limits::sync(*endpoint, stage).await,
         }
     }
 

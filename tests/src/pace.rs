@@ -60,13 +60,13 @@ impl Pace {
         let used = self.used(&sandbox.requests().await?)?;
         Ok(Measured {
             used,
-            given: self.given(self.time),
+            given: self.given(),
             refused: counts.too_many_requests,
         })
     }
 
     fn configuration(&self, sandbox: &SandboxProcess) -> String {
-        let (rows, streams) = (self.given(self.time + MARGIN), self.streams);
+        let (rows, streams) = (self.given_within(self.time + MARGIN), self.streams);
         let endpoint = match self.endpoint {
             Endpoint::Update => "update",
             Endpoint::MassUpdate => "mass_update",
@@ -80,7 +80,12 @@ impl Pace {
         )
     }
 
-    fn given(&self, time: Duration) -> u64 {
+    /// What a bucket that is full at the first call gives within the time.
+    pub fn given(&self) -> u64 {
+        self.given_within(self.time)
+    }
+
+    fn given_within(&self, time: Duration) -> u64 {
         let Rate { per_second, burst } = self.endpoint.documented_rate();
         burst + per_second * time.as_secs()
     }

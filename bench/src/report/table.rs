@@ -34,6 +34,13 @@ pub(crate) fn table(part: &Part) -> String {
 
 /// A line for each scenario with all of its processes.
 pub(crate) fn processes_of(part: &Part) -> String {
+    if part
+        .scenarios
+        .iter()
+        .all(|measurement| measurement.summary.programs.is_empty())
+    {
+        return String::new();
+    }
     let mut text =
         "CPU seconds per million rows (of runs without rows: CPU seconds) and peak memory of each process:\n"
             .to_owned();

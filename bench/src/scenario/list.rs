@@ -1,5 +1,7 @@
 //! The list.
 
+use longshore_tests::pace::Endpoint;
+
 use super::{From, Group, Order, Scenario, Sync, Target, To, Work};
 use crate::{
     stage::Transport::{Socket, Tcp},
@@ -27,6 +29,7 @@ pub(crate) fn all(large: bool) -> Vec<Scenario> {
     scenarios.extend(incremental());
     scenarios.extend(peers());
     scenarios.extend(memory(large));
+    scenarios.extend(limits());
     scenarios
 }
 
@@ -216,6 +219,21 @@ fn memory(large: bool) -> Vec<Scenario> {
         }
     }
     scenarios
+}
+
+fn limits() -> Vec<Scenario> {
+    let group = Group::Limits;
+    let endpoints = [
+        (Endpoint::Update, "bucket_of_update", "update_within_limits"),
+        (
+            Endpoint::MassUpdate,
+            "bucket_of_mass_update",
+            "mass_update_within_limits",
+        ),
+    ];
+    let buckets = endpoints.map(|(endpoint, bucket, _)| scenario(group, bucket, Work::Bucket(endpoint), None));
+    let syncs = endpoints.map(|(endpoint, bucket, name)| scenario(group, name, Work::Limited(endpoint), Some(bucket)));
+    buckets.into_iter().chain(syncs).collect()
 }
 
 fn copy(group: Group, name: &str, transport: crate::stage::Transport, table: Table, order: Order) -> Scenario {

@@ -289,6 +289,11 @@ impl Connector {
             .map_err(|error| from_client(&error, doing))
     }
 
+    /// Whether the user has set a setting, which then stays as it is.
+    pub(crate) fn is_set_by_user(&self, setting: &str) -> bool {
+        self.own_settings.contains(setting)
+    }
+
     /// Begins to read a statement's result as one Arrow stream.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub(crate) struct ArrowStream {
     messages: Messages,
     chunk: Bytes,
     schema: SchemaRef,
+    /// What was looked at in advance.
+    peeked: Option<Event>,
     /// Waits until what follows it begins as it should.
     held: Option<RecordBatch>,
     doing: String,
@@ -59,6 +61,7 @@ impl ArrowStream {
             messages: Messages::default(),
             chunk: Bytes::new(),
             schema: SchemaRef::new(longshore_sdk::arrow::datatypes::Schema::empty()),
+            peeked: None,
             held: None,
             doing,
         };
@@ -69,7 +72,9 @@ impl ArrowStream {
                     return Ok(stream);
                 }
                 Some(Event::Continued) => {}
-                Some(Event::Batch(_) | Event::Ended) | None => return Err(stream.broken("there are no columns")),
+                Some(Event::Announced { .. } | Event::Batch(_) | Event::Ended) | None => {
+                    return Err(stream.broken("there are no columns"));
+                }
             }
         }
     }
@@ -77,6 +82,24 @@ impl ArrowStream {
     /// The columns as they come.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Rows and bytes of the first batch, once the server announces it and before it comes; `None` for one without a body, or without any.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(crate) async fn first_size(&mut self) -> Result<Option<(u64, u64)>> {
+        loop {
+            match self.event().await? {
+                Some(Event::Continued) => {}
+                Some(Event::Announced { rows, bytes }) => return Ok(Some((rows, bytes))),
+                None => return Err(self.broken("it ended without its end mark")),
+                other => {
+                    self.peeked = other;
+                    return Ok(None);
+                }
+            }
+        }
     }
 
     /// The next rows; `None` when the result is whole.
@@ -91,6 +114,7 @@ impl ArrowStream {
                         return Ok(Some(batch));
                     }
                 }
+                Some(Event::Announced { .. }) => {}
                 Some(Event::Batch(batch)) => self.held = Some(batch),
                 Some(Event::Ended) => {
                     self.body_end().await?;
@@ -105,6 +129,9 @@ impl ArrowStream {
 
     /// What comes next; `None` when the body has ended.
     async fn event(&mut self) -> Result<Option<Event>> {
+        if let Some(event) = self.peeked.take() {
+            return Ok(Some(event));
+        }
         loop {
             match self.messages.take(&mut self.chunk) {
                 Ok(Some(event)) => return Ok(Some(event)),
@@ -175,6 +202,11 @@ enum Event {
     /// The next message begins as it should: what came before it is data.
     Continued,
     Schema(SchemaRef),
+    /// A batch begins.
+    Announced {
+        rows: u64,
+        bytes: u64,
+    },
     Batch(RecordBatch),
     /// The end mark.
     Ended,
@@ -251,7 +283,14 @@ impl Messages {
                             return self.message(&metadata, Buffer::from(Vec::<u8>::new())).map(Some);
                         }
                         let body = MutableBuffer::with_capacity(length.min(RESERVED_BYTES));
+                        let rows = rows_of(&metadata)?;
                         self.state = State::Body { metadata, body, length };
+                        if let Some(rows) = rows {
+                            return Ok(Some(Event::Announced {
+                                rows,
+                                bytes: length as u64,
+                            }));
+                        }
                     }
                 }
                 State::Body { metadata, body, length } => {
@@ -318,6 +357,15 @@ fn body_length(metadata: &[u8]) -> Result<usize, Unreadable> {
         .ok_or_else(|| damaged("a batch with an impossible length"))
 }
 
+/// Rows of the batch that a message is; `None`: it is another kind of message.
+fn rows_of(metadata: &[u8]) -> Result<Option<u64>, Unreadable> {
+    let message = ipc::root_as_message(metadata).map_err(damaged)?;
+    let batch = message.header_as_record_batch();
+    batch
+        .map(|batch| u64::try_from(batch.length()).map_err(damaged))
+        .transpose()
+}
+
 fn fill(bytes: &mut Vec<u8>, chunk: &mut Bytes, length: usize) {
     let count = chunk.len().min(length - bytes.len());
     bytes.extend_from_slice(&chunk[..count]);
@@ -382,7 +430,7 @@ mod tests {
                         ended = true;
                         handed_on.extend(held.take());
                     }
-                    Event::Schema(_) => {}
+                    Event::Schema(_) | Event::Announced { .. } => {}
                 }
             }
         }
