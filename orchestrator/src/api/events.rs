@@ -74,6 +74,7 @@ fn named(event: &Event) -> (&'static str, Value) {
             "broke_off",
             json!({ "sync": sync, "run_id": run_id, "error": error, "next_at": Moment(*next_at) }),
         ),
+        Event::TriesAgain { sync, run_id } => ("tries_again", json!({ "sync": sync, "run_id": run_id })),
         Event::RunEnded(ended) => (
             "run_ended",
             json!({

@@ -196,9 +196,9 @@ fn conclude(context: &Context, sync: &str, outcome: &SyncOutcome, announced: &An
 fn refused(context: &Context, sync: &str, error: &serde_json::Value, outcome: &SyncOutcome) -> Result<(), Failure> {
     let run_id = outcome.run_id();
     let report = json!({ "run_id": run_id, "sync": sync, "status": outcome.status(), "tables": [], "error": error });
-    // Without one, what is explained says it all: it was cancelled, or another process runs the sync.
-    let recorded = run_id.map(|run| format!("sync {sync} {}; run {run}\n", words_for(outcome.status())));
-    context.output.data(&report, |_| recorded.unwrap_or_default())?;
+    let run = run_id.map(|run| format!("; run {run}")).unwrap_or_default();
+    let in_words = format!("sync {sync} {}{run}\n", words_for(outcome.status()));
+    context.output.data(&report, |_| in_words)?;
     if let Some(failure) = &outcome.failure {
         context.output.explain(failure);
     }

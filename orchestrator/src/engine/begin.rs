@@ -31,7 +31,9 @@ impl Engine<'_> {
     ) -> Result<OpenedRun, Error> {
         let Task { reading, held, .. } = *task;
         let mut warnings = self.tend_ledger(task).await?;
-        self.forget_old_runs(task).await?;
+        // The one that is about to begin counts.
+        let others = self.configuration.settings.history.max_runs.saturating_sub(1);
+        self.forget_old_runs(task, others).await?;
         if let Some(interrupted) = self.store.interrupted_run(&held.hold.sync).await? {
             if interrupted.run.configuration == fingerprint && all_selected(&interrupted, tables) {
                 return self.go_on(task, interrupted, warnings).await;
@@ -79,14 +81,13 @@ impl Engine<'_> {
             .collect())
     }
 
-    /// Removes runs beyond what the configuration remembers, also those of syncs that it does not have any more. After the ledger was tended: what was in it may
+    /// Removes runs beyond the `keep` latest, and those that are older than the configuration remembers, also those of syncs that it does not have any more. After the ledger was tended: what was in it may
     /// have kept them.
-    pub(super) async fn forget_old_runs(&self, task: &Task<'_>) -> Result<(), Error> {
+    pub(super) async fn forget_old_runs(&self, task: &Task<'_>, keep: u32) -> Result<(), Error> {
         let history = self.configuration.settings.history;
         let retention = RunRetention {
             ended_before: UnixMicros::now().before(history.retention.duration()),
-            // The one that is about to begin is one of them.
-            keep: history.max_runs.saturating_sub(1),
+            keep,
         };
         let removed = self.store.remove_runs(&task.held.hold, retention).await?;
         if removed > 0 {

@@ -40,14 +40,16 @@ impl Engine<'_> {
             error: failure.to_error(),
             summary: serde_json::json!({ "warnings": [] }),
         };
-        // Before it is recorded: it counts as the one that is about to begin.
-        if let Err(error) = self.forget_old_runs(task).await {
-            tracing::warn!(sync = task.held.hold.sync, %error, "old runs could not be forgotten");
-        }
         match self.store.record_failed_start(&task.held.hold, failed).await {
             Ok(run_id) => {
                 let secrets = &self.configuration.secrets;
                 task.watch.belongs_to(&run_id, &Arc::clone(&self.store), secrets).await;
+                if let Err(error) = self
+                    .forget_old_runs(task, self.configuration.settings.history.max_runs)
+                    .await
+                {
+                    tracing::warn!(sync = task.held.hold.sync, %error, "old runs could not be forgotten");
+                }
                 Some(run_id)
             }
             Err(error) => {

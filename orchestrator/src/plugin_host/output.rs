@@ -171,7 +171,7 @@ impl std::fmt::Display for Record {
 fn level_called(name: &str) -> Option<Level> {
     match name.to_ascii_lowercase().as_str() {
         "warning" => Some(Level::WARN),
-        "fatal" | "critical" => Some(Level::ERROR),
+        "fatal" | "critical" | "panic" | "dpanic" => Some(Level::ERROR),
         name => name.parse().ok(),
     }
 }

@@ -111,6 +111,15 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
+    /// The same with another value of one of its settings.
+    pub(crate) fn with_setting(&self, name: &str, value: String) -> Self {
+        let mut statement = self.clone();
+        if let Some((_, present)) = statement.settings.iter_mut().find(|(known, _)| *known == name) {
+            *present = value;
+        }
+        statement
+    }
+
     pub(crate) fn new(sql: impl Into<String>) -> Self {
         Self {
             sql: sql.into(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod blocks;
 mod catalog;
 mod checks;
 mod column_type;
@@ -33,6 +34,7 @@ use longshore_sdk::{
 };
 
 use crate::{
+    blocks::FewRows,
     catalog::Relation,
     connection::{Connector, Server},
     plan::Planning,
@@ -131,6 +133,7 @@ impl Source for ClickHouse {
                 filter,
                 known: KnownRows::of(selection.state.as_ref(), &plan, SourceState::of)?,
                 invalid_utf8: self.spec.invalid_utf8,
+                few_rows: FewRows::default(),
                 partitions: plan.partitions.clone(),
             };
             tables.insert(selection.name.clone(), Arc::new(table));

@@ -14,11 +14,12 @@ use longshore_sdk::{
 };
 
 use crate::{
-    connection::{Connector, Statement},
+    blocks,
+    connection::Connector,
     fingerprint::Fingerprinter,
     position::value_at,
-    run::{Run, RunTable, RunningQuery},
-    statement::{BLOCK_SETTING, Marks, Order, Reading, Request, in_smaller_blocks, reading},
+    run::{Run, RunTable},
+    statement::{Marks, Order, Reading, Request, reading},
     stream::ArrowStream,
     text::{TextReader, Unfit},
     work::Work,
@@ -59,42 +60,12 @@ pub(crate) async fn read(
         "reading"
     );
     let _permit = connector.permit().await;
-    let (query, stream) = begin(connector, run, partition, &reading).await.map_err(scoped)?;
+    let begun = blocks::begin(connector, run, table, (partition, &reading.statement)).await;
+    let (query, stream) = begun.map_err(scoped)?;
     let reader = Reader::new(table, &partition.table, reading, seen);
     reader.copy(stream, output).await.map_err(scoped)?;
     query.finish();
     Ok(())
-}
-
-/// Begins the query. How large the rows of a view are, only its first block tells: one that is too large to be held is left where it is, and the query begins
-/// anew with smaller ones.
-async fn begin<'a>(
-    connector: &Connector,
-    run: &'a Run,
-    partition: &ReadPartition,
-    reading: &Reading,
-) -> Result<(RunningQuery<'a>, ArrowStream)> {
-    let begin = async |statement: &Statement| {
-        let query = run.queries.begin(&partition.run_id);
-        let doing = format!("reading table {}", partition.table);
-        let cursor = connector.arrow(&run.server, statement, Some(&query.id), &doing)?;
-        Ok::<_, Error>((query, ArrowStream::begin(cursor, doing).await?))
-    };
-    let (query, mut stream) = begin(&reading.statement).await?;
-    if !reading.blocks_are_guessed || connector.is_set_by_user(BLOCK_SETTING) {
-        return Ok((query, stream));
-    }
-    let first = stream.first_size().await?;
-    let Some(smaller) = first.and_then(|size| in_smaller_blocks(&reading.statement, size)) else {
-        return Ok((query, stream));
-    };
-    tracing::debug!(
-        table = partition.table,
-        ?first,
-        "the first block is too large: asking for smaller ones"
-    );
-    drop((query, stream));
-    begin(&smaller).await
 }
 
 /// The rows of one query on their way.

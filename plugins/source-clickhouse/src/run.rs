@@ -10,6 +10,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{
+    blocks::FewRows,
     catalog::{Column, Relation},
     connection::{Connector, Server},
     spec::InvalidUtf8,
@@ -34,6 +35,7 @@ pub(crate) struct RunTable {
     /// Rows that the last run delivered and this one may see again.
     pub(crate) known: KnownRows,
     pub(crate) invalid_utf8: InvalidUtf8,
+    pub(crate) few_rows: FewRows,
     /// The work of the plan.
     pub(crate) partitions: Vec<Partition>,
 }

@@ -6,27 +6,13 @@ use longshore_sdk::{
 };
 
 use crate::{
+    blocks,
     catalog::{Column, Relation},
     connection::{Server, Statement},
     position::{Parameters, expression},
     predicate::{after, comparison, ordered, unsettled, within},
     work::{Ordered, Work},
 };
-
-/// Size in bytes that the server's blocks, which become batches, are best made of.
-const BLOCK_BYTES: u64 = 1 << 20;
-
-/// Rows of a block, at most: as many as the server makes by itself.
-const MAX_BLOCK_ROWS: u64 = 65_409;
-
-/// Rows of a block when the size of a row is not known.
-const BLOCK_ROWS_UNKNOWN: u64 = 16_384;
-
-/// A block that is larger than this, in bytes, was made without knowing the size of its rows: it is worth asking once more for smaller ones.
-const TOO_LARGE: u64 = 16 << 20;
-
-/// How many rows the server puts into one block.
-pub(crate) const BLOCK_SETTING: &str = "max_block_size";
 
 /// A statement with the meaning of its columns: those to deliver come first.
 #[derive(Debug)]
@@ -37,8 +23,6 @@ pub(crate) struct Reading {
     /// So many columns in front say which row it is: those to deliver, then cursor and key where they are not delivered.
     pub(crate) identity: usize,
     pub(crate) marks: Marks,
-    /// How large the server's blocks become is not known: of views and queries nobody knows the size of a row.
-    pub(crate) blocks_are_guessed: bool,
 }
 
 /// The columns that say where a row's cursor lies: see [`RowMarks`](longshore_sdk::incremental::RowMarks).
@@ -97,7 +81,6 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
         order: None,
         identity: request.selected.len(),
         marks: Marks::default(),
-        blocks_are_guessed: row_bytes(request).is_none(),
     })
 }
 
@@ -134,7 +117,6 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
         }),
         identity,
         marks,
-        blocks_are_guessed: row_bytes(request).is_none(),
     })
 }
 
@@ -159,7 +141,6 @@ pub(crate) fn counted(work: &Ordered, up_to: &CursorValue, request: &Request<'_>
             again,
             ..Marks::default()
         },
-        blocks_are_guessed: row_bytes(request).is_none(),
     })
 }
 
@@ -241,7 +222,7 @@ fn select(expressions: &[String], request: &Request<'_>, mut conditions: Vec<Str
 
 fn finished(sql: String, parameters: Parameters, request: &Request<'_>) -> Statement {
     let relation = request.relation;
-    let mut settings = vec![(BLOCK_SETTING, block_rows(request).to_string())];
+    let mut settings = vec![(blocks::SETTING, blocks::rows(relation).to_string())];
     if relation.merged {
         // As a setting it also reaches the tables under views and queries, and leaves alone those that have nothing to merge.
         settings.push(("final", "1".to_owned()));
@@ -254,35 +235,6 @@ fn finished(sql: String, parameters: Parameters, request: &Request<'_>) -> State
         parameters: parameters.into_vec(),
         settings,
     }
-}
-
-/// Bytes of a row, before compression; `None`: not known.
-fn row_bytes(request: &Request<'_>) -> Option<u64> {
-    let bytes: u64 = request.selected.iter().map(|column| column.uncompressed_bytes).sum();
-    match (bytes, request.relation.estimated_rows?) {
-        (0, _) | (_, 0) => None,
-        (bytes, rows) => Some(bytes / rows),
-    }
-}
-
-fn block_rows(request: &Request<'_>) -> u64 {
-    row_bytes(request).map_or(BLOCK_ROWS_UNKNOWN, rows_of)
-}
-
-/// Rows of a block, when each has so many bytes.
-fn rows_of(row_bytes: u64) -> u64 {
-    (BLOCK_BYTES / row_bytes.max(1)).clamp(1, MAX_BLOCK_ROWS)
-}
-
-/// The statement with smaller blocks, where its first one, of so many rows and bytes, is too large for a process that holds two of them.
-pub(crate) fn in_smaller_blocks(statement: &Statement, (rows, bytes): (u64, u64)) -> Option<Statement> {
-    if rows <= 1 || bytes <= TOO_LARGE {
-        return None;
-    }
-    let mut smaller = statement.clone();
-    let setting = smaller.settings.iter_mut().find(|(name, _)| *name == BLOCK_SETTING)?;
-    setting.1 = rows_of(bytes / rows).to_string();
-    Some(smaller)
 }
 
 pub(crate) fn column<'a>(relation: &'a Relation, name: &str) -> Result<&'a Column> {

@@ -72,7 +72,7 @@ impl ArrowStream {
                     return Ok(stream);
                 }
                 Some(Event::Continued) => {}
-                Some(Event::Announced { .. } | Event::Batch(_) | Event::Ended) | None => {
+                Some(Event::Announced(_) | Event::Batch(_) | Event::Ended) | None => {
                     return Err(stream.broken("there are no columns"));
                 }
             }
@@ -84,15 +84,15 @@ impl ArrowStream {
         &self.schema
     }
 
-    /// Rows and bytes of the first batch, once the server announces it and before it comes; `None` for one without a body, or without any.
+    /// The size of the first batch, once the server announces it and before it comes; `None` for one without a body, or without any.
     ///
     /// # Errors
     /// As [`Self::next`].
-    pub(crate) async fn first_size(&mut self) -> Result<Option<(u64, u64)>> {
+    pub(crate) async fn first_size(&mut self) -> Result<Option<BatchSize>> {
         loop {
             match self.event().await? {
                 Some(Event::Continued) => {}
-                Some(Event::Announced { rows, bytes }) => return Ok(Some((rows, bytes))),
+                Some(Event::Announced(size)) => return Ok(Some(size)),
                 None => return Err(self.broken("it ended without its end mark")),
                 other => {
                     self.peeked = other;
@@ -114,7 +114,7 @@ impl ArrowStream {
                         return Ok(Some(batch));
                     }
                 }
-                Some(Event::Announced { .. }) => {}
+                Some(Event::Announced(_)) => {}
                 Some(Event::Batch(batch)) => self.held = Some(batch),
                 Some(Event::Ended) => {
                     self.body_end().await?;
@@ -196,6 +196,14 @@ fn mid_stream(text: &str, doing: &str) -> Error {
     }
 }
 
+/// What a batch takes, by its announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BatchSize {
+    pub(crate) rows: u64,
+    /// Of its body: what is held of it.
+    pub(crate) bytes: u64,
+}
+
 /// A step of the stream.
 #[derive(Debug)]
 enum Event {
@@ -203,10 +211,7 @@ enum Event {
     Continued,
     Schema(SchemaRef),
     /// A batch begins.
-    Announced {
-        rows: u64,
-        bytes: u64,
-    },
+    Announced(BatchSize),
     Batch(RecordBatch),
     /// The end mark.
     Ended,
@@ -286,12 +291,14 @@ impl Messages {
                         let rows = rows_of(&metadata)?;
                         self.state = State::Body { metadata, body, length };
                         if let Some(rows) = rows {
-                            return Ok(Some(Event::Announced {
-                                rows,
-                                bytes: length as u64,
-                            }));
+                            let bytes = length as u64;
+                            return Ok(Some(Event::Announced(BatchSize { rows, bytes })));
                         }
                     }
+                }
+                // Not before it was announced: one that is too large is not taken, and may be asked for in parts.
+                State::Body { length, .. } if *length > MAX_BODY_BYTES => {
+                    return Err(damaged("a batch with an impossible length"));
                 }
                 State::Body { metadata, body, length } => {
                     let taken = chunk.split_to(chunk.len().min(*length - body.len()));
@@ -351,10 +358,7 @@ fn after_prefix(prefix: &[u8]) -> Result<State, Unreadable> {
 
 fn body_length(metadata: &[u8]) -> Result<usize, Unreadable> {
     let message = ipc::root_as_message(metadata).map_err(damaged)?;
-    usize::try_from(message.bodyLength())
-        .ok()
-        .filter(|length| *length <= MAX_BODY_BYTES)
-        .ok_or_else(|| damaged("a batch with an impossible length"))
+    usize::try_from(message.bodyLength()).map_err(|_| damaged("a batch with an impossible length"))
 }
 
 /// Rows of the batch that a message is; `None`: it is another kind of message.
@@ -430,7 +434,7 @@ mod tests {
                         ended = true;
                         handed_on.extend(held.take());
                     }
-                    Event::Schema(_) | Event::Announced { .. } => {}
+                    Event::Schema(_) | Event::Announced(_) => {}
                 }
             }
         }

@@ -106,6 +106,7 @@ impl<E: Send + 'static> ReadAhead<E> {
         }
     }
 
+    /// Not to be asked again once it has said anything but a message.
     async fn next(&mut self) -> Next<E> {
         loop {
             if let Some(message) = self.taken.next() {

@@ -64,27 +64,32 @@ impl Daemon {
             let Some(watched) = self.watched.get_mut(sync) else {
                 continue;
             };
-            let broken_off = task.progress.broken_off();
-            if broken_off != watched.broken_off {
-                watched.broken_off.clone_from(&broken_off);
-                events.extend(broken_off.map(|BrokenOff { error, next_at }| Event::BrokeOff {
-                    sync: sync.clone(),
-                    run_id: task.progress.run().map(|run| run.run_id.to_string()),
-                    error,
-                    next_at,
-                }));
-            }
-            let Some(run) = task.progress.run() else { continue };
-            let current = (Arc::clone(&run.run_id), run.attempt);
-            if watched.started.as_ref() != Some(&current) {
+            let run = task.progress.run();
+            let current = run.as_ref().map(|run| (Arc::clone(&run.run_id), run.attempt));
+            if let Some(run) = run.as_ref().filter(|_| watched.started != current) {
                 tracing::info!(sync, run_id = &*run.run_id, attempt = run.attempt, "running");
                 events.push(Event::RunStarted {
                     sync: sync.clone(),
                     run_id: run.run_id.to_string(),
                     attempt: run.attempt,
                 });
-                watched.started = Some(current);
+                watched.started = current;
             }
+            let broken_off = task.progress.broken_off();
+            if broken_off != watched.broken_off {
+                watched.broken_off.clone_from(&broken_off);
+                let (sync, run_id) = (sync.clone(), run.as_ref().map(|run| run.run_id.to_string()));
+                events.push(match broken_off {
+                    Some(BrokenOff { error, next_at }) => Event::BrokeOff {
+                        sync,
+                        run_id,
+                        error,
+                        next_at,
+                    },
+                    None => Event::TriesAgain { sync, run_id },
+                });
+            }
+            let Some(run) = run else { continue };
             let tables = tables_of(&task.progress);
             if tables != watched.tables {
                 watched.tables.clone_from(&tables);

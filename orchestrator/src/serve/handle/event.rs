@@ -47,6 +47,13 @@ pub enum Event {
         /// When the next attempt begins.
         next_at: UnixMicros,
     },
+    /// The next attempt begins after one that broke off.
+    TriesAgain {
+        /// The sync.
+        sync: String,
+        /// The run, when it has begun.
+        run_id: Option<String>,
+    },
     /// A run ended, or did not come to begin.
     RunEnded(Box<RunEnded>),
     /// Due times passed without a run, and `catch_up: skip` leaves them so.

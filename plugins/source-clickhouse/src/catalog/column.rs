@@ -19,8 +19,6 @@ pub(crate) struct Column {
     pub(crate) is_in_partition_key: bool,
     /// Conditions on it must not let the server pass over parts of the table: see [`super::Relation::guard_versions`].
     pub(crate) is_guarded: bool,
-    /// Bytes of the whole column before compression; 0: not known.
-    pub(crate) uncompressed_bytes: u64,
 }
 
 impl Column {
@@ -100,7 +98,6 @@ impl Column {
             is_stored: true,
             is_in_partition_key: false,
             is_guarded: false,
-            uncompressed_bytes: 0,
         }
     }
 }

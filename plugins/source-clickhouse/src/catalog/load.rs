@@ -138,6 +138,7 @@ async fn not_found(connector: &Connector, spec: &Spec, table: &str) -> Result<Er
 fn assembled(spec: &Spec, table: TableRow, columns: Vec<ColumnRow>) -> Relation {
     let name = TableName::new(&table.database, &table.name);
     let shown = name.shown(&spec.database);
+    let uncompressed: u64 = columns.iter().map(|column| column.data_uncompressed_bytes).sum();
     let columns: Vec<Column> = columns
         .into_iter()
         // Ephemeral columns exist while a row is inserted only.
@@ -146,7 +147,6 @@ fn assembled(spec: &Spec, table: TableRow, columns: Vec<ColumnRow>) -> Relation 
             let is_stored = !matches!(column.default_kind.as_str(), "ALIAS" | "MATERIALIZED");
             Column {
                 is_in_partition_key: column.is_in_partition_key != 0,
-                uncompressed_bytes: column.data_uncompressed_bytes,
                 ..described(spec, &shown, &column.name, &column.type_name, is_stored)
             }
         })
@@ -160,6 +160,7 @@ fn assembled(spec: &Spec, table: TableRow, columns: Vec<ColumnRow>) -> Relation 
         columns,
         estimated_rows: table.total_rows,
         estimated_bytes: table.total_bytes,
+        uncompressed_bytes: Some(uncompressed).filter(|bytes| *bytes > 0),
         declared_key: spec.options(&shown).read.primary_key,
         shown,
     }
@@ -218,6 +219,7 @@ async fn of_query(connector: &Connector, spec: &Spec, name: &str, query: &str) -
         merged: spec.merged_of(name),
         estimated_rows: None,
         estimated_bytes: None,
+        uncompressed_bytes: None,
         declared_key: spec.options(name).read.primary_key,
     })
 }

@@ -39,6 +39,8 @@ pub(crate) struct Relation {
     pub(crate) merged: bool,
     pub(crate) estimated_rows: Option<u64>,
     pub(crate) estimated_bytes: Option<u64>,
+    /// Bytes of the columns before compression, where they are known.
+    pub(crate) uncompressed_bytes: Option<u64>,
     /// The configured key.
     declared_key: Vec<String>,
 }
@@ -223,7 +225,6 @@ pub(crate) fn described(spec: &Spec, table: &str, name: &str, type_name: &str, i
         is_stored,
         is_in_partition_key: false,
         is_guarded: false,
-        uncompressed_bytes: 0,
     }
 }
 
@@ -246,6 +247,7 @@ mod tests {
             merged,
             estimated_rows: None,
             estimated_bytes: None,
+            uncompressed_bytes: None,
             declared_key: Vec::new(),
         }
     }
