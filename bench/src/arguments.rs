@@ -75,11 +75,7 @@ impl Arguments {
         if self.quick { 1 } else { self.repeats }
     }
 
-    /// Rounds of a group: peaks of memory are no matter of chance, and these runs are long.
-    pub(crate) fn repeats_of(&self, group: Group) -> u32 {
-        if group == Group::Memory { 1 } else { self.repeats() }
-    }
-
+    /// Whether a group has a round that is not counted: not where it is memory or waiting that is measured.
     pub(crate) fn warms_up(&self, group: Group) -> bool {
         !self.quick && !matches!(group, Group::Memory | Group::Limits)
     }

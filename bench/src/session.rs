@@ -88,7 +88,7 @@ async fn measure_group(
     if arguments.warms_up(group) {
         round(&mut runner, scenarios, stage, "warm-up").await?;
     }
-    let repeats = arguments.repeats_of(group);
+    let repeats = arguments.repeats();
     let mut samples: Vec<Vec<Sample>> = scenarios.iter().map(|_| Vec::new()).collect();
     for number in 1..=repeats {
         let label = format!("round {number} of {repeats}");
