@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
 };
 
 use longshore_core::{CursorValue, Error};
@@ -14,6 +14,7 @@ pub struct Progress {
     tables: Arc<Mutex<Vec<Arc<TableCounters>>>>,
     run: Arc<Mutex<Option<CurrentRun>>>,
     broken_off: Arc<Mutex<Option<BrokenOff>>>,
+    begun_anew: Arc<AtomicU32>,
 }
 
 /// An attempt has broken off, and the next one waits for its time.
@@ -97,6 +98,13 @@ impl Progress {
     pub(super) fn begin_anew(&self) {
         *self.broken_off.lock().expect("no holder of this lock panics") = None;
         self.tables.lock().expect("no holder of this lock panics").clear();
+        self.begun_anew.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often another attempt began after one that had broken off.
+    #[must_use]
+    pub fn begun_anew(&self) -> u32 {
+        self.begun_anew.load(Ordering::Relaxed)
     }
 
     /// Why no attempt goes on at the moment.

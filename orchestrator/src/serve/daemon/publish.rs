@@ -20,6 +20,7 @@ use crate::{
 pub(super) struct Watched {
     started: Option<(Arc<str>, u32)>,
     tables: Vec<TableView>,
+    begun_anew: u32,
     broken_off: Option<BrokenOff>,
 }
 
@@ -65,6 +66,15 @@ impl Daemon {
                 continue;
             };
             let run = task.progress.run();
+            let run_id = || run.as_ref().map(|run| run.run_id.to_string());
+            let begun_anew = task.progress.begun_anew();
+            if watched.begun_anew != begun_anew {
+                watched.begun_anew = begun_anew;
+                events.push(Event::TriesAgain {
+                    sync: sync.clone(),
+                    run_id: run_id(),
+                });
+            }
             let current = run.as_ref().map(|run| (Arc::clone(&run.run_id), run.attempt));
             if let Some(run) = run.as_ref().filter(|_| watched.started != current) {
                 tracing::info!(sync, run_id = &*run.run_id, attempt = run.attempt, "running");
@@ -76,18 +86,15 @@ impl Daemon {
                 watched.started = current;
             }
             let broken_off = task.progress.broken_off();
-            if broken_off != watched.broken_off {
+            if watched.broken_off != broken_off {
                 watched.broken_off.clone_from(&broken_off);
-                let (sync, run_id) = (sync.clone(), run.as_ref().map(|run| run.run_id.to_string()));
-                events.push(match broken_off {
-                    Some(BrokenOff { error, next_at }) => Event::BrokeOff {
-                        sync,
-                        run_id,
-                        error,
-                        next_at,
-                    },
-                    None => Event::TriesAgain { sync, run_id },
-                });
+                // Without one, another attempt has begun, which was told, or none follows.
+                events.extend(broken_off.map(|BrokenOff { error, next_at }| Event::BrokeOff {
+                    sync: sync.clone(),
+                    run_id: run_id(),
+                    error,
+                    next_at,
+                }));
             }
             let Some(run) = run else { continue };
             let tables = tables_of(&task.progress);
