@@ -93,7 +93,7 @@ impl ArrowStream {
             match self.event().await? {
                 Some(Event::Continued) => {}
                 Some(Event::Announced(size)) => return Ok(Some(size)),
-                None => return Err(self.broken("it ended without its end mark")),
+                None => return Err(self.broken("it ended before its first rows")),
                 other => {
                     self.peeked = other;
                     return Ok(None);
