@@ -87,6 +87,14 @@ pub(crate) struct ProgramSummary {
     pub(crate) peak_memory_bytes: Option<u64>,
 }
 
+impl Part {
+    /// Whether processes were measured: not where they only wait.
+    pub(crate) fn has_processes(&self) -> bool {
+        let has_programs = |measurement: &Measurement| !measurement.summary.programs.is_empty();
+        self.scenarios.iter().any(has_programs)
+    }
+}
+
 impl Summary {
     /// Of the rounds of one scenario and of its ceiling.
     ///

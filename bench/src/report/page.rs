@@ -46,11 +46,7 @@ fn section(group: Group, part: &Part) -> String {
     for measurement in &part.scenarios {
         text.push_str(&format!("| {} |\n", cells(measurement).join(" | ")));
     }
-    if part
-        .scenarios
-        .iter()
-        .all(|measurement| measurement.summary.programs.is_empty())
-    {
+    if !part.has_processes() {
         return text;
     }
     text.push_str("\nEach process: CPU seconds per million rows (of runs without rows: CPU seconds), and peak memory.\n\n| scenario | processes |\n|---|---|\n");

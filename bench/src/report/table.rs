@@ -34,11 +34,7 @@ pub(crate) fn table(part: &Part) -> String {
 
 /// A line for each scenario with all of its processes.
 pub(crate) fn processes_of(part: &Part) -> String {
-    if part
-        .scenarios
-        .iter()
-        .all(|measurement| measurement.summary.programs.is_empty())
-    {
+    if !part.has_processes() {
         return String::new();
     }
     let mut text =

@@ -96,7 +96,7 @@ impl Progress {
 
     /// Another attempt of the run begins: forgets why the last one broke off, and the tables, which it adds as they stand then.
     pub(super) fn begin_anew(&self) {
-        *self.broken_off.lock().expect("no holder of this lock panics") = None;
+        self.ended();
         self.tables.lock().expect("no holder of this lock panics").clear();
         self.begun_anew.fetch_add(1, Ordering::Relaxed);
     }

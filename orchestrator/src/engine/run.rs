@@ -200,7 +200,7 @@ impl SyncOutcome {
     }
 
     /// There was no run to report about.
-    pub(super) fn before_a_run(failure: impl Into<Failure>) -> Self {
+    pub(crate) fn before_a_run(failure: impl Into<Failure>) -> Self {
         Self {
             failure: Some(failure.into()),
             ..Self::default()

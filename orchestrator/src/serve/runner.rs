@@ -124,10 +124,7 @@ fn panicked(error: &JoinError) -> SyncOutcome {
             .with_cause(error)
             .into(),
     };
-    SyncOutcome {
-        failure: Some(failure),
-        ..SyncOutcome::default()
-    }
+    SyncOutcome::before_a_run(failure)
 }
 
 /// What a task needs, without the daemon.
@@ -146,10 +143,7 @@ impl Run {
     async fn until_done(self, sync: &str, work: Work) -> SyncOutcome {
         let Some(source) = self.configuration.source(sync) else {
             let message = format!("The configuration has no source `{sync}`");
-            return SyncOutcome {
-                failure: Some(Error::internal("source_unknown", message).into()),
-                ..SyncOutcome::default()
-            };
+            return SyncOutcome::before_a_run(Error::internal("source_unknown", message));
         };
         let announce = |notice: &str| tracing::warn!(sync, "{notice}");
         let engine = Engine {
