@@ -449,7 +449,7 @@ impl Plugin {
                     Err(status) if status.code() == tonic::Code::Unavailable => {
                         tracing::trace!(plugin = self.label, %status, "not ready yet")
                     }
-                    Err(status) => return Err(in_clear::error(&self.secrets, from_status(&status))),
+                    Err(status) => return Err(self.explain(from_status(&status)).await),
                 }
                 tokio::time::sleep(pause).await;
                 // Slowly longer: a plugin is ready after some ten milliseconds, and what is slept beyond that is time lost in every run.
@@ -463,10 +463,17 @@ impl Plugin {
             }
         };
         tokio::select! {
+            // A broken connection is news of a death as well, but says nothing of what it came from.
+            biased;
+            death = died => {
+                let error = self.domain_error("plugin_died", format!("The plugin {} {death} before it was ready", self.label));
+                Err(if death.came_from_outside() {
+                    error.with_remedy("Look who ended it, for example in the kernel's log.").retryable()
+                } else {
+                    error.with_remedy("Start it by hand to see more.")
+                })
+            }
             described = answering => described,
-            death = died => Err(self
-                .domain_error("plugin_died", format!("The plugin {} {death} before it was ready", self.label))
-                .with_remedy("Start it by hand to see more.")),
             () = tokio::time::sleep(READINESS_DEADLINE) => {
                 let seconds = READINESS_DEADLINE.as_secs();
                 let error = self.domain_error("plugin_not_ready", format!("The plugin {} did not answer within {seconds} s", self.label));

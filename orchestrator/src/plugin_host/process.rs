@@ -28,6 +28,9 @@ use crate::api::access::{OPERATOR_VARIABLE, READ_ONLY_VARIABLE};
 /// How long an error waits for the news that the plugin behind it has died.
 const DEATH_NEWS: Duration = Duration::from_millis(500);
 
+/// Signals that a program does not bring upon itself.
+const FROM_OUTSIDE: [Signal; 4] = [Signal::HUP, Signal::INT, Signal::KILL, Signal::TERM];
+
 /// A running plugin.
 pub(super) struct PluginProcess {
     ended: watch::Receiver<Option<Ending>>,
@@ -36,9 +39,9 @@ pub(super) struct PluginProcess {
     group: Option<Pid>,
 }
 
-/// How a plugin ended.
-#[derive(Clone, Debug)]
-struct Ending {
+/// How a plugin ended; displayed as what is said of it behind its name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
     status: Option<ExitStatus>,
     last_lines: Vec<String>,
 }
@@ -120,16 +123,16 @@ impl PluginProcess {
     }
 
     /// The news of the process's death, if it comes within a moment.
-    pub(super) async fn death(&self) -> Option<String> {
+    pub(super) async fn death(&self) -> Option<Ending> {
         tokio::time::timeout(DEATH_NEWS, self.died()).await.ok()
     }
 
-    /// Waits for the process's end and describes it.
-    pub(super) async fn died(&self) -> String {
+    /// Waits for the process's end.
+    pub(super) async fn died(&self) -> Ending {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
-            Ok(ending) => ending.as_ref().map_or_else(String::new, ToString::to_string),
-            Err(_) => "was given up".to_owned(),
+            Ok(ending) => ending.clone().unwrap_or_default(),
+            Err(_) => Ending::default(),
         }
     }
 }
@@ -203,6 +206,14 @@ async fn terminate(owned: &mut OwnedChild) -> std::io::Result<ExitStatus> {
     owned.child.wait().await
 }
 
+impl Ending {
+    /// Whether somebody else ended it, such as the kernel for want of memory: nothing that it would do again when it is started again.
+    pub(super) fn came_from_outside(&self) -> bool {
+        let signal = self.status.and_then(|status| status.signal());
+        signal.is_some_and(|signal| FROM_OUTSIDE.iter().any(|outside| outside.as_raw() == signal))
+    }
+}
+
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status.map(|status| (status.code(), status.signal())) {
@@ -256,6 +267,25 @@ fn log_level() -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_signal_of_somebody_else_is_a_death_from_outside() {
+        let ended = |wait_status| Ending {
+            status: Some(ExitStatus::from_raw(wait_status)),
+            last_lines: Vec::new(),
+        };
+        for outside in [Signal::HUP, Signal::INT, Signal::KILL, Signal::TERM] {
+            assert!(ended(outside.as_raw()).came_from_outside(), "{outside:?}");
+        }
+        for own in [Signal::ABORT, Signal::SEGV, Signal::ILL, Signal::BUS] {
+            assert!(!ended(own.as_raw()).came_from_outside(), "{own:?}");
+        }
+        // As the kernel has it, the status of an exit is in the second byte.
+        for status in [0, 1, 9, 137] {
+            assert!(!ended(status << 8).came_from_outside(), "exit {status}");
+        }
+        assert!(!Ending::default().came_from_outside());
+    }
 
     #[test]
     fn a_plugin_gets_no_variable_that_is_a_secret_or_holds_one() {

@@ -79,7 +79,7 @@ fn take(scene: &Scene, target: Target, trouble: Trouble, finished: &Finished) ->
     scene.tally.add(|counts| *counts.syncs.entry(ending).or_default() += 1);
     match ending {
         "completed" => take_report(scene, target, &finished.json()?),
-        "killed" | "not begun" => Ok(()),
+        "killed" => Ok(()),
         _ => Err(Failure::new(format!(
             "a sync of {} did not survive {trouble:?}: {finished}",
             target.table()
@@ -94,11 +94,6 @@ fn ending(trouble: Trouble, finished: &Finished) -> &'static str {
     }
     if finished.ended_by(Signal::KILL) && trouble.kills_the_orchestrator() {
         return "killed";
-    }
-    // A plugin that can not be started at all is said at once, not tried again; nothing was read yet.
-    let no_run = finished.json().is_ok_and(|report| report["run_id"].is_null());
-    if no_run && trouble.hits_a_plugin() {
-        return "not begun";
     }
     "failed"
 }

@@ -66,11 +66,6 @@ impl Trouble {
         matches!(self, Self::Killed(Victim::Orchestrator, _)) || self.plan().is_some_and(planned)
     }
 
-    /// Whether it hits a plugin, or what connects it.
-    pub(super) fn hits_a_plugin(self) -> bool {
-        !matches!(self, Self::None) && !self.kills_the_orchestrator()
-    }
-
     /// Lets it happen to the sync that this process runs; gives whether it has hit something. Of a plan the proxies know.
     pub(super) async fn befall<S: BusySource>(
         self,

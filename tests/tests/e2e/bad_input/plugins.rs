@@ -5,7 +5,7 @@ use longshore_protocol::v1::{
     TestConnectionResponse,
     plugin_server::{Plugin, PluginServer},
 };
-use longshore_tests::{Context, Longshore, PATIENCE, Result};
+use longshore_tests::{Context, Longshore, PATIENCE, Result, binaries};
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
@@ -50,6 +50,30 @@ async fn a_plugin_that_never_answers_is_given_up() -> Result<()> {
     assert_ne!(finished.code(), Some(0), "{finished}");
     assert!(finished.took < PATIENCE, "{finished}");
     assert!(finished.stderr.contains("numbers"), "{finished}");
+    longshore.leaves_nothing_running().await
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_killed_before_it_is_ready_is_started_again() -> Result<()> {
+    let longshore = Longshore::new()?;
+    let program = longshore.folder().join("short-lived");
+    // The first of its processes is killed like one that the kernel picks when memory runs out; the next ones are the plugin.
+    let script = format!(
+        "#!/bin/sh\nif mkdir killed 2>/dev/null; then kill -9 $$; fi\nexec '{}' \"$@\"\n",
+        binaries::program("longshore-source-generate")?.display()
+    );
+    longshore.write("short-lived", &script)?;
+    make_executable(&program)?;
+    let text = "kind: source\nspec:\n  name: numbers\n  registry: local\n  path: ./short-lived\n  tables: [numbers]\n  \
+         destinations: [nowhere]\n  spec: { tables: [{ name: numbers, rows: 100 }] }\n\
+         ---\nkind: destination\nspec:\n  name: nowhere\n  path: discard\n";
+    longshore.write("longshore.yml", text)?;
+    let report = Report::of(&longshore.run(["sync", "--json"]).await?.succeeded()?)?;
+    assert!(longshore.folder().join("killed").exists(), "it was killed");
+    let table = report.only_table();
+    assert!(table.complete && table.delivered == 100, "{report:?}");
+    let told = |warning: &String| warning.contains("SIGKILL") && warning.contains("before it was ready");
+    assert!(report.warnings.iter().any(told), "{report:?}");
     longshore.leaves_nothing_running().await
 }
 
