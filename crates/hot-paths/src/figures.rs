@@ -21,9 +21,9 @@ pub(crate) struct Figures(BTreeMap<String, Figure>);
 #[serde(deny_unknown_fields)]
 struct Figure {
     allocations_per_1000_rows: f64,
-    /// Compared by `cargo xtask instructions`, where it is written down.
-    #[serde(default, rename = "instructions_per_row")]
-    _instructions_per_row: Option<f64>,
+    /// Compared by `cargo xtask instructions`.
+    #[serde(rename = "instructions_per_row")]
+    _instructions_per_row: f64,
 }
 
 impl Figures {
@@ -100,5 +100,6 @@ mod tests {
         };
         assert!(figures.of_no_path(&[there]).is_empty());
         assert!(Figures::read("[p]\nallocations = 1\n").is_err());
+        assert!(Figures::read("[p]\nallocations_per_1000_rows = 1\n").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! One operation of a request: one profile, and the rows that go to it together.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use smallvec::{SmallVec, smallvec};
 
 use crate::{
     encode::batch::{Member, Row},
@@ -12,7 +13,8 @@ use crate::{
 /// The rows of one profile that one request carries. Never empty; all rows have the same custom id and the same plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    rows: Vec<Row>,
+    /// Mostly one.
+    rows: SmallVec<[Row; 1]>,
     /// Attributes of several rows: for each slot the latest row that has it, ordered by slot. Empty while there is one row.
     merged: Vec<Merged>,
 }
@@ -27,7 +29,7 @@ struct Merged {
 impl Operation {
     pub(crate) fn new(row: Row) -> Self {
         Self {
-            rows: vec![row],
+            rows: smallvec![row],
             merged: Vec::new(),
         }
     }
@@ -147,7 +149,14 @@ impl Operation {
 
     /// Whether an event of it is too old to be sent now.
     pub(crate) fn has_overdue(&self, now: DateTime<Utc>) -> bool {
-        self.target() == Target::ProfileEvents && self.rows.iter().any(|row| is_overdue(row, now))
+        let earliest = self.earliest(now);
+        self.target() == Target::ProfileEvents && self.rows.iter().any(|row| is_before(row, earliest))
+    }
+
+    /// The time before which Batch would refuse an event as too old when it gets there; `None`: it refuses none.
+    fn earliest(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let allowed = self.rows[0].plan().limits.event_age.saturating_sub(EVENT_TRAVEL);
+        now.checked_sub_signed(TimeDelta::from_std(allowed).ok()?)
     }
 
     /// What can be sent now, and the events that are too old for it. With `late_events: send_without_time` those lose their time and can be sent too.
@@ -155,11 +164,12 @@ impl Operation {
         if !self.has_overdue(now) {
             return (Some(self), None);
         }
+        let earliest = self.earliest(now);
         let rows = self.rows.into_iter().map(|row| {
-            let loses_its_time = is_overdue(&row, now) && row.plan().late_events == LateEvents::SendWithoutTime;
+            let loses_its_time = is_before(&row, earliest) && row.plan().late_events == LateEvents::SendWithoutTime;
             if loses_its_time { row.without_time() } else { row }
         });
-        let (overdue, on_time): (Vec<Row>, Vec<Row>) = rows.partition(|row| is_overdue(row, now));
+        let (overdue, on_time): (Vec<Row>, Vec<Row>) = rows.partition(|row| is_before(row, earliest));
         let operation = |rows: Vec<Row>| (!rows.is_empty()).then(|| Self::of(&rows));
         (operation(on_time), operation(overdue))
     }
@@ -194,9 +204,7 @@ impl Operation {
     }
 }
 
-/// Whether Batch would refuse the event as too old when it gets there.
-fn is_overdue(row: &Row, now: DateTime<Utc>) -> bool {
-    let allowed = row.plan().limits.event_age.saturating_sub(EVENT_TRAVEL);
-    let allowed = TimeDelta::from_std(allowed).unwrap_or(TimeDelta::MAX);
-    row.time().is_some_and(|time| now - time > allowed)
+/// Whether the event has a time, and that is before `earliest`.
+fn is_before(row: &Row, earliest: Option<DateTime<Utc>>) -> bool {
+    earliest.is_some_and(|earliest| row.time().is_some_and(|time| time < earliest))
 }

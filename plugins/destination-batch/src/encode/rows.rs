@@ -52,6 +52,8 @@ enum Unsent {
 struct Encoder<'a> {
     plan: &'a Arc<TablePlan>,
     now: DateTime<Utc>,
+    /// What [`earliest`] says of `now`.
+    earliest: Option<DateTime<Utc>>,
     cells: CellWriter<'a>,
     custom_id: Column,
     event_name: Option<Column>,
@@ -82,6 +84,7 @@ impl<'a> Encoder<'a> {
         Ok(Self {
             plan,
             now,
+            earliest: earliest(now, plan),
             cells: CellWriter {
                 target: plan.target,
                 nulls: plan.nulls,
@@ -273,7 +276,7 @@ impl<'a> Encoder<'a> {
             );
             return Err(refused(Violation::new("event_in_future", reason)));
         }
-        if is_late(time, self.now, self.plan) {
+        if self.earliest.is_some_and(|earliest| time < earliest) {
             match self.plan.late_events {
                 LateEvents::Skip => return Err(Unsent::Filtered),
                 LateEvents::SendWithoutTime => {
@@ -397,8 +400,13 @@ impl<'a> Encoder<'a> {
 
 /// Whether the API would, or might by the time it gets there, refuse an event of this time as too old.
 pub(crate) fn is_late(time: DateTime<Utc>, now: DateTime<Utc>, plan: &TablePlan) -> bool {
+    earliest(now, plan).is_some_and(|earliest| time < earliest)
+}
+
+/// The time before which an event [`is_late`]; `None`: no event is.
+fn earliest(now: DateTime<Utc>, plan: &TablePlan) -> Option<DateTime<Utc>> {
     let allowed = plan.limits.event_age.saturating_sub(EVENT_AGE_RESERVE);
-    TimeDelta::from_std(allowed).is_ok_and(|allowed| now - time > allowed)
+    now.checked_sub_signed(TimeDelta::from_std(allowed).ok()?)
 }
 
 /// A length of time in its largest fitting unit.

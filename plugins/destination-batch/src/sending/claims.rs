@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher},
     sync::{Arc, Mutex, PoisonError},
 };
 
+use foldhash::quality::RandomState;
 use tokio::sync::{Notify, futures::OwnedNotified};
 
 /// The profiles in flight, by hash: two ids with one hash merely wait for each other.

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use super::{
     claims::Claim,
     request::{BodyWriter, Request, RequestLimits},
@@ -15,7 +17,7 @@ use crate::{encode::batch::Row, operation::Operation};
 /// time is in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    profiles: HashMap<Arc<str>, Profile>,
+    profiles: HashMap<Arc<str>, Profile, RandomState>,
     /// Profiles that can go, in the order in which their first row came.
     ready: VecDeque<Arc<str>>,
     rows: usize,
@@ -114,18 +116,16 @@ impl Pool {
     /// The request with these operations is over: their profiles can go again.
     pub(crate) fn release<'a>(&mut self, custom_ids: impl Iterator<Item = &'a str>) {
         for id in custom_ids {
-            let Some((id, profile)) = self.profiles.get_key_value(id) else {
+            let Some((id, mut profile)) = self.profiles.remove_entry(id) else {
                 continue;
             };
-            let id = Arc::clone(id);
             if profile.next.is_none() {
-                self.profiles.remove(&id);
-            } else if profile.is_in_flight {
-                self.ready.push_back(Arc::clone(&id));
-                self.profiles
-                    .entry(id)
-                    .and_modify(|profile| profile.is_in_flight = false);
+                continue;
             }
+            if std::mem::take(&mut profile.is_in_flight) {
+                self.ready.push_back(Arc::clone(&id));
+            }
+            self.profiles.insert(id, profile);
         }
     }
 }

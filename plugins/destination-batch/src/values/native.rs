@@ -41,11 +41,12 @@ impl Native {
 
     /// Writes text as this attribute's value. Topics are an array and go through [`topics`].
     pub(crate) fn write(self, text: &str, limits: &Limits, out: &mut Vec<u8>) -> Result<(), Violation> {
-        let characters = text.chars().count();
+        let characters = || text.chars().count();
         match self {
             Self::EmailAddress if longer_than(text, limits.email_chars) => {
                 let reason = format!(
-                    "An e-mail address of {characters} characters; Batch takes {}",
+                    "An e-mail address of {} characters; Batch takes {}",
+                    characters(),
                     limits.email_chars
                 );
                 Err(Violation::new("email_too_long", reason))
@@ -53,14 +54,15 @@ impl Native {
             Self::EmailAddress => write_if(is_email(text), text, out, || {
                 Violation::new(
                     "email_invalid",
-                    format!("A text of {characters} characters that is no e-mail address"),
+                    format!("A text of {} characters that is no e-mail address", characters()),
                 )
             }),
             Self::PhoneNumber => write_if(is_phone_number(text, limits), text, out, || {
                 Violation::new(
                     "phone_invalid",
                     format!(
-                        "A text of {characters} characters that is no E.164 number (+ and up to {} digits)",
+                        "A text of {} characters that is no E.164 number (+ and up to {} digits)",
+                        characters(),
                         limits.phone_digits
                     ),
                 )
@@ -68,7 +70,8 @@ impl Native {
             Self::EmailMarketing | Self::SmsMarketing => {
                 write_if(matches!(text, "subscribed" | "unsubscribed"), text, out, || {
                     let reason = format!(
-                        "A text of {characters} characters that is neither \"subscribed\" nor \"unsubscribed\""
+                        "A text of {} characters that is neither \"subscribed\" nor \"unsubscribed\"",
+                        characters()
                     );
                     Violation::new("subscription_invalid", reason)
                 })
@@ -76,24 +79,32 @@ impl Native {
             Self::Language => write_if(is_two_letters(text), &text.to_ascii_lowercase(), out, || {
                 Violation::new(
                     "language_invalid",
-                    format!("A text of {characters} characters that is no two-letter ISO 639-1 language"),
+                    format!(
+                        "A text of {} characters that is no two-letter ISO 639-1 language",
+                        characters()
+                    ),
                 )
             }),
             Self::Region => write_if(is_two_letters(text), &text.to_ascii_uppercase(), out, || {
                 Violation::new(
                     "region_invalid",
-                    format!("A text of {characters} characters that is no two-letter ISO 3166 country"),
+                    format!(
+                        "A text of {} characters that is no two-letter ISO 3166 country",
+                        characters()
+                    ),
                 )
             }),
             Self::Timezone => write_if(is_time_zone(text), text, out, || {
                 Violation::new(
                     "timezone_unknown",
-                    format!("A text of {characters} characters that is no IANA time zone"),
+                    format!("A text of {} characters that is no IANA time zone", characters()),
                 )
             }),
             Self::TopicPreferences => {
-                let reason =
-                    format!("A text of {characters} characters; topics are an array of strings, or JSON text of one");
+                let reason = format!(
+                    "A text of {} characters; topics are an array of strings, or JSON text of one",
+                    characters()
+                );
                 Err(Violation::new("topics_not_array", reason))
             }
         }

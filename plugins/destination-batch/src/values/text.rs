@@ -30,13 +30,13 @@ pub(crate) fn check(text: &str, target: Target, limits: &Limits) -> Result<(), V
         return Err(Violation::new("string_too_long", reason));
     }
     if target == Target::ProfileEvents {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             return Err(Violation::new(
                 "string_blank",
                 format!("A string of {} blanks in an event", text.chars().count()),
             ));
         }
-        if !limits.event_line_breaks && text.contains(['\n', '\r']) {
+        if !limits.event_line_breaks && has_line_break(text) {
             return Err(Violation::new(
                 "string_line_break",
                 "A string with a line break in an event",
@@ -51,9 +51,18 @@ pub(crate) fn longer_than(text: &str, chars: usize) -> bool {
     text.len() > chars && text.chars().nth(chars).is_some()
 }
 
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
+/// Looks at bytes, none of which is a part of another character.
+fn has_line_break(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
 /// A custom id that identifies a profile.
 pub(crate) fn check_custom_id(id: &str, limits: &Limits) -> Result<(), Violation> {
-    if id.trim().is_empty() {
+    if is_blank(id) {
         return Err(Violation::new(
             "custom_id_blank",
             format!("A custom id of {} characters, all blank", id.chars().count()),
@@ -67,7 +76,7 @@ pub(crate) fn check_custom_id(id: &str, limits: &Limits) -> Result<(), Violation
         );
         return Err(Violation::new("custom_id_too_long", reason));
     }
-    if id.contains(['\n', '\r']) {
+    if has_line_break(id) {
         return Err(Violation::new("custom_id_line_break", "A custom id with a line break"));
     }
     let is_blocked = |blocked: &&str| id.eq_ignore_ascii_case(blocked);

@@ -57,8 +57,20 @@ impl PendingRows {
     }
 
     pub(crate) fn row(&self, index: usize) -> Row<'_> {
-        let place = &self.rows[index];
         let fields = &self.fields[index * self.columns..(index + 1) * self.columns];
+        self.at(&self.rows[index], fields)
+    }
+
+    /// All rows, of which each has a field at least.
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let fields = self.fields.chunks_exact(self.columns);
+        self.rows
+            .iter()
+            .zip(fields)
+            .map(|(place, fields)| self.at(place, fields))
+    }
+
+    fn at<'a>(&'a self, place: &Place, fields: &'a [Field]) -> Row<'a> {
         Row::of(&self.messages[place.message as usize], place.start as usize, fields)
     }
 
@@ -76,7 +88,7 @@ impl PendingRows {
         let mut columns = Vec::with_capacity(decoders.len());
         for (index, decoder) in decoders.iter().enumerate() {
             values.clear();
-            values.extend((0..self.len()).map(|row| self.row(row).field(index)));
+            values.extend(self.rows().map(|row| row.field(index)));
             columns.push(decoder.decode(&values).map_err(|bad| (index, bad))?);
         }
         Ok(columns)
