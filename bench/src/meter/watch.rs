@@ -110,7 +110,9 @@ impl Watch {
         let root = self.seen.get(&self.root);
         let own_program = root.map(|seen| seen.program.clone()).unwrap_or_default();
         let mut others: BTreeMap<String, (f64, u64)> = BTreeMap::new();
-        for (_, seen) in self.seen.iter().filter(|(pid, _)| **pid != self.root) {
+        // One that was gone before its name could be read has nothing to tell.
+        let is_other = |(pid, seen): &(&i32, &Seen)| **pid != self.root && !seen.program.is_empty();
+        for (_, seen) in self.seen.iter().filter(is_other) {
             let mut program = seen.program.clone();
             if program == own_program {
                 program.push_str(" (its children)");

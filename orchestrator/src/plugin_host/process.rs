@@ -231,6 +231,8 @@ impl fmt::Display for Ending {
 
 fn signal_name(signal: i32) -> &'static str {
     match signal {
+        1 => " (SIGHUP)",
+        2 => " (SIGINT)",
         6 => " (SIGABRT)",
         9 => " (SIGKILL; by a person, or by the kernel when memory runs out)",
         11 => " (SIGSEGV)",

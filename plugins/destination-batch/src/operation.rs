@@ -149,8 +149,11 @@ impl Operation {
 
     /// Whether an event of it is too old to be sent now.
     pub(crate) fn has_overdue(&self, now: DateTime<Utc>) -> bool {
+        if self.target() != Target::ProfileEvents {
+            return false;
+        }
         let earliest = self.earliest(now);
-        self.target() == Target::ProfileEvents && self.rows.iter().any(|row| is_before(row, earliest))
+        self.rows.iter().any(|row| is_before(row, earliest))
     }
 
     /// The time before which Batch would refuse an event as too old when it gets there; `None`: it refuses none.
