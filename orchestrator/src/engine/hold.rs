@@ -85,8 +85,10 @@ impl HeldSync {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn release(self) -> Result<()> {
+    pub async fn release(mut self) -> Result<()> {
         self.renewal.abort();
+        // Until the task is gone, it keeps the span of the run open, which is then missed where spans are pushed. That it was cancelled is no news.
+        (&mut self.renewal).await.ok();
         self.store.release(&self.hold).await
     }
 }

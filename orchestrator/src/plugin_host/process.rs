@@ -105,7 +105,12 @@ impl PluginProcess {
             last_lines,
             label: label.to_owned(),
         };
-        let owner = tokio::spawn(own(owned, stop_requests, ended_sender).in_current_span());
+        let owning = own(owned, stop_requests).in_current_span();
+        let owner = tokio::spawn(async move {
+            // Who waits for the end may push spans next: the one that the task ran in is let go of before.
+            let ending = owning.await;
+            ended_sender.send_replace(Some(ending));
+        });
         Ok(Self {
             ended,
             stop,
@@ -159,7 +164,8 @@ struct OwnedChild {
     label: String,
 }
 
-async fn own(mut owned: OwnedChild, mut stop: mpsc::Receiver<()>, ended: watch::Sender<Option<Ending>>) {
+/// Waits for the end of the process, and ends it when asked.
+async fn own(mut owned: OwnedChild, mut stop: mpsc::Receiver<()>) -> Ending {
     let mut asked = false;
     let status = tokio::select! {
         status = owned.child.wait() => status,
@@ -185,7 +191,7 @@ async fn own(mut owned: OwnedChild, mut stop: mpsc::Receiver<()>, ended: watch::
     if asked {
         tracing::debug!(plugin = owned.label, "{ending}");
     }
-    ended.send_replace(Some(ending));
+    ending
 }
 
 /// SIGTERM, and SIGKILL after the contract's deadline.
