@@ -1,6 +1,6 @@
 //! The age that events may have, for a warning before a run: each event is judged when it is encoded.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use longshore_sdk::{
     core::cursor::{TimeUnit, Timestamp},
     prelude::*,
@@ -16,8 +16,7 @@ Choose with `late_events` in the destination's spec: `reject` records them as re
 /// Which rows of a table are too old now; `None` for a table without times.
 pub(crate) fn limit(plan: &TablePlan, now: DateTime<Utc>) -> Option<AgeLimit> {
     let column = plan.column_name(plan.event_time?);
-    let allowed = TimeDelta::from_std(plan.limits.event_age.saturating_sub(EVENT_AGE_RESERVE)).ok()?;
-    let before = now.checked_sub_signed(allowed)?;
+    let before = plan.limits.earliest_event(now, EVENT_AGE_RESERVE)?;
     let hours = plan.limits.event_age.as_secs().div_ceil(3_600);
     let becomes = match plan.late_events {
         LateEvents::Reject => "they are rejected, and recorded in the ledger (late_events: reject)",

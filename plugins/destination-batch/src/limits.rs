@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::spec::LimitOverrides;
 
@@ -148,6 +148,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The time before which Batch refuses an event as too old, taken later by `reserve`; `None`: it refuses none.
+    pub(crate) fn earliest_event(&self, now: DateTime<Utc>, reserve: Duration) -> Option<DateTime<Utc>> {
+        let allowed = self.event_age.saturating_sub(reserve);
+        now.checked_sub_signed(TimeDelta::from_std(allowed).ok()?)
+    }
+
     /// The documented limits with these overrides.
     #[must_use]
     pub fn with(overrides: &LimitOverrides) -> Self {

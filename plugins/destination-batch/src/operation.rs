@@ -1,6 +1,6 @@
 //! One operation of a request: one profile, and the rows that go to it together.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -158,8 +158,7 @@ impl Operation {
 
     /// The time before which Batch would refuse an event as too old when it gets there; `None`: it refuses none.
     fn earliest(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let allowed = self.rows[0].plan().limits.event_age.saturating_sub(EVENT_TRAVEL);
-        now.checked_sub_signed(TimeDelta::from_std(allowed).ok()?)
+        self.rows[0].plan().limits.earliest_event(now, EVENT_TRAVEL)
     }
 
     /// What can be sent now, and the events that are too old for it. With `late_events: send_without_time` those lose their time and can be sent too.

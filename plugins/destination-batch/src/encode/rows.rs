@@ -405,8 +405,7 @@ pub(crate) fn is_late(time: DateTime<Utc>, now: DateTime<Utc>, plan: &TablePlan)
 
 /// The time before which an event [`is_late`]; `None`: no event is.
 fn earliest(now: DateTime<Utc>, plan: &TablePlan) -> Option<DateTime<Utc>> {
-    let allowed = plan.limits.event_age.saturating_sub(EVENT_AGE_RESERVE);
-    now.checked_sub_signed(TimeDelta::from_std(allowed).ok()?)
+    plan.limits.earliest_event(now, EVENT_AGE_RESERVE)
 }
 
 /// A length of time in its largest fitting unit.
