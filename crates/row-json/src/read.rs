@@ -22,7 +22,10 @@ use arrow::{
 };
 use serde_json::{Map, Value};
 
-use crate::{number, time, write::MILLISECONDS_A_DAY};
+use crate::{
+    number,
+    time::{self, MILLISECONDS_A_DAY},
+};
 
 /// An array of one cell, or what the column takes instead.
 type Cell = Result<ArrayRef, String>;
@@ -190,16 +193,28 @@ fn fixed(value: &Value, length: i32) -> Cell {
 }
 
 fn moment(data_type: &DataType, value: &Value) -> Cell {
-    let read = |read: &dyn Fn(&str) -> Option<i64>| match value {
-        Value::String(text) => read(text).or_else(|| text.parse().ok()),
-        other => number::read_integer(other).and_then(|number| i64::try_from(number).ok()),
+    let text = value.as_str();
+    let said = |read: &dyn Fn(&str) -> Option<i64>| text.and_then(read);
+    // A number stands only for what no text says: 20261120, meant as a day, would be some second or microsecond of 1970.
+    let counted = |shown: &dyn Fn(i64) -> Option<String>| {
+        let number = match text {
+            Some(text) => text.parse().ok(),
+            None => number::read_integer(value).and_then(|number| i64::try_from(number).ok()),
+        };
+        number.filter(|number| shown(*number).is_none())
     };
-    let of_unit = |unit: TimeUnit| read(&|text| time::read_time(text, unit));
     let found = match data_type {
-        DataType::Date32 => read(&time::read_date),
-        DataType::Date64 => read(&|text| time::read_date(text)?.checked_mul(MILLISECONDS_A_DAY)),
-        DataType::Time32(unit) | DataType::Time64(unit) => of_unit(*unit),
-        DataType::Timestamp(unit, zone) => read(&|text| time::read_timestamp(text, *unit, zone.is_some())),
+        DataType::Date32 => said(&time::read_date).or_else(|| counted(&time::date)),
+        DataType::Date64 => said(&|text| time::read_date(text)?.checked_mul(MILLISECONDS_A_DAY))
+            .or_else(|| counted(&time::date_of_milliseconds)),
+        DataType::Time32(unit) | DataType::Time64(unit) => {
+            said(&|text| time::read_time(text, *unit)).or_else(|| counted(&|number| time::time(number, *unit)))
+        }
+        DataType::Timestamp(unit, zone) => {
+            let zoned = zone.is_some();
+            said(&|text| time::read_timestamp(text, *unit, zoned))
+                .or_else(|| counted(&|number| time::timestamp(number, *unit, zoned)))
+        }
         _ => None,
     };
     let wanted = match data_type {
@@ -332,7 +347,8 @@ fn structure<'a>(fields: impl Iterator<Item = &'a FieldRef>, members: &Map<Strin
     }
     let mut columns = Vec::with_capacity(fields.len());
     for field in fields {
-        let value = members.get(field.name()).unwrap_or(&Value::Null);
+        let missing = || format!("its member `{}` is not there; write `null` for none", field.name());
+        let value = members.get(field.name()).ok_or_else(missing)?;
         let column = cell(field, value).map_err(|message| format!("member `{}`: {message}", field.name()))?;
         columns.push((Arc::clone(field), column));
     }

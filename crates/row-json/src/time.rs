@@ -5,6 +5,9 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 
 const NANOSECONDS_A_SECOND: i64 = 1_000_000_000;
 
+/// Milliseconds of a day, the unit of a `Date64`.
+pub(crate) const MILLISECONDS_A_DAY: i64 = 86_400_000;
+
 /// How many of a unit make a second.
 pub(crate) fn per_second(unit: TimeUnit) -> i64 {
     match unit {
@@ -46,6 +49,12 @@ pub(crate) fn timestamp(value: i64, unit: TimeUnit, zoned: bool) -> Option<Strin
 pub(crate) fn date(days: i64) -> Option<String> {
     let moment = DateTime::from_timestamp(days.checked_mul(86_400)?, 0)?;
     Some(moment.format("%Y-%m-%d").to_string())
+}
+
+/// A day, of which the milliseconds since 1970 are given; `None` where the calendar ends, and within a day.
+pub(crate) fn date_of_milliseconds(milliseconds: i64) -> Option<String> {
+    let is_whole = milliseconds % MILLISECONDS_A_DAY == 0;
+    is_whole.then(|| date(milliseconds / MILLISECONDS_A_DAY)).flatten()
 }
 
 /// A time of day; `None` when it is none.

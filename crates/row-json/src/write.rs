@@ -18,9 +18,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{number, time};
 
-/// Milliseconds of a day, the unit of a `Date64`.
-pub(crate) const MILLISECONDS_A_DAY: i64 = 86_400_000;
-
 /// The value of a cell.
 pub(crate) fn cell(field: &Field, array: &dyn Array, row: usize) -> Value {
     if array.is_null(row) {
@@ -62,8 +59,7 @@ pub(crate) fn cell(field: &Field, array: &dyn Array, row: usize) -> Value {
         }
         DataType::Date64 => {
             let milliseconds = value!(Date64Type);
-            let whole_days = (milliseconds % MILLISECONDS_A_DAY == 0).then_some(milliseconds / MILLISECONDS_A_DAY);
-            let text = whole_days.and_then(time::date);
+            let text = time::date_of_milliseconds(milliseconds);
             text.map_or_else(|| number::integer(milliseconds.into()), Value::from)
         }
         DataType::Time32(TimeUnit::Second) => time_of_day(value!(Time32SecondType).into(), TimeUnit::Second),

@@ -249,6 +249,11 @@ fn values_are_forms_that_people_know() {
 #[test]
 fn what_a_column_can_not_take_is_refused_with_what_it_takes_and_without_the_value() {
     let decimal = Decimal128Array::from(vec![0]).with_precision_and_scale(5, 2).unwrap();
+    let member = |name| {
+        let field = Arc::new(Field::new(name, DataType::Int8, true));
+        (field, Arc::new(Int8Array::from(vec![1])) as ArrayRef)
+    };
+    let pair = StructArray::from(vec![member("a"), member("b")]);
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("small", Arc::new(Int8Array::from(vec![1]))),
         ("price", Arc::new(decimal)),
@@ -259,6 +264,9 @@ fn what_a_column_can_not_take_is_refused_with_what_it_takes_and_without_the_valu
         ("bytes", Arc::new(BinaryArray::from_vec(vec![b"x"]))),
         ("single", Arc::new(Float32Array::from(vec![1.0]))),
         ("text", Arc::new(StringArray::from(vec!["x"]))),
+        ("day", Arc::new(Date32Array::from(vec![0]))),
+        ("clock", Arc::new(Time32SecondArray::from(vec![0]))),
+        ("pair", Arc::new(pair)),
         (
             "items",
             Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1)])])),
@@ -271,6 +279,11 @@ fn what_a_column_can_not_take_is_refused_with_what_it_takes_and_without_the_valu
         ("price", json!("1.234"), "2 of them behind the point"),
         ("price", json!(1.2), "decimal as text"),
         ("at", json!("2026-11-20 20:47"), "2026-11-20T20:47:23Z"),
+        ("at", json!("20261120"), "2026-11-20T20:47:23Z"),
+        ("at", json!(1_763_671_643), "2026-11-20T20:47:23Z"),
+        ("day", json!("20261120"), "2026-11-20"),
+        ("clock", json!(74_843), "20:47:23"),
+        ("pair", json!({ "a": 1 }), "member `b` is not there"),
         ("bytes", json!("0x4"), "hexadecimal"),
         ("single", json!(1e300), "beyond Float32"),
         ("text", json!(7), "a text"),
