@@ -245,8 +245,9 @@ impl Scheduler {
     }
 
     /// Somebody wants the run of a sync to end. What runs has to be told; what waits is taken back by the next steps.
-    pub(super) fn cancel(&mut self, name: &str) -> Cancelling {
-        self.sync_mut(name).map_or(Cancelling::Idle, SyncState::cancel)
+    /// Due times that have passed by now are not made up for.
+    pub(super) fn cancel(&mut self, name: &str, now: UnixMicros) -> Cancelling {
+        self.sync_mut(name).map_or(Cancelling::Idle, |sync| sync.cancel(now))
     }
 
     /// A run has ended. `chance` is a number in `[0, 1)`.

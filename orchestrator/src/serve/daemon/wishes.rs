@@ -96,7 +96,7 @@ impl Daemon {
             sync: name.to_owned(),
             run_id: self.run_id_of(name),
         };
-        match self.scheduler.cancel(name) {
+        match self.scheduler.cancel(name, self.options.clock.now()) {
             Cancelling::Idle => Err(
                 Error::config("sync_idle", format!("Sync {name} neither runs nor waits to run"))
                     .with_remedy("`longshore syncs list` shows what runs."),
@@ -128,7 +128,7 @@ impl Daemon {
             .with_remedy("`longshore syncs list` shows what runs."));
         };
         // So that it is not tried again, should it fail before it hears of it.
-        self.scheduler.cancel(&sync);
+        self.scheduler.cancel(&sync, self.options.clock.now());
         self.stop(&sync);
         Ok(Cancelled {
             sync,

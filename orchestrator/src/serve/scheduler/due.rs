@@ -68,6 +68,14 @@ pub(super) fn decide(
     }
 }
 
+/// The due times, from the first that is not decided on, whose start had come at an instant.
+pub(super) fn started_until(sync: &str, schedule: &Schedule, first: Upcoming, until: UnixMicros) -> Option<DueTimes> {
+    (first.start <= until).then(|| DueTimes {
+        first: first.due,
+        last: last_started(sync, schedule, first, until).due,
+    })
+}
+
 /// The last due time whose start has come; at least the first one.
 fn last_started(sync: &str, schedule: &Schedule, first: Upcoming, now: UnixMicros) -> Upcoming {
     let with_start = |due: UnixMicros| Upcoming {

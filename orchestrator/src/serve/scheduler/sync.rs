@@ -7,7 +7,7 @@ use longshore_state::{DueTimes, ScheduledSync, Trigger, Turn, TurnStatus, UnixMi
 
 use super::{
     Cancelling, Ended, HELD_PAUSE, Planned, RETRY, Step,
-    due::{Decision, SET_BACK, Upcoming, decide, upcoming},
+    due::{Decision, SET_BACK, Upcoming, decide, started_until, upcoming},
 };
 
 /// One sync.
@@ -21,6 +21,8 @@ pub(in crate::serve) struct SyncState {
     schedule: Option<String>,
     decided_until: Option<UnixMicros>,
     next: Option<Upcoming>,
+    /// Somebody cancelled the sync's run: due times until then are not made up for.
+    given_up_until: Option<UnixMicros>,
     /// Somebody asked for a run, since when; the turn is not recorded yet.
     asked: Option<UnixMicros>,
     turn: Option<OpenTurn>,
@@ -87,6 +89,7 @@ impl SyncState {
             schedule: known.schedule,
             decided_until: known.decided_until,
             next: None,
+            given_up_until: None,
             asked: None,
             turn: known.open.map(OpenTurn::from),
             replay: None,
@@ -239,7 +242,16 @@ impl SyncState {
         if let Some(step) = self.turn.as_ref().and_then(|turn| turn.recording(&sync)) {
             return Some(step);
         }
-        if draining || self.running == Some(Running::Turn) {
+        if draining {
+            return None;
+        }
+        // Also while a run goes on: the due times of a schedule count from when it was seen.
+        if !self.removed
+            && let Some(step) = self.begin_schedule(now)
+        {
+            return Some(step);
+        }
+        if self.running == Some(Running::Turn) {
             return None;
         }
         if self.removed {
@@ -250,9 +262,6 @@ impl SyncState {
                 tries: turn.tries,
                 error: Some(left_configuration(self.name())),
             });
-        }
-        if let Some(step) = self.begin_schedule(now) {
-            return Some(step);
         }
         if let Some(step) = self.decide_due_times(now) {
             return Some(step);
@@ -288,10 +297,16 @@ impl SyncState {
                     due,
                 }),
             },
-            None => Some(match decide(&sync, schedule, *catch_up, first, now)? {
-                Decision::Miss(due) => Step::Miss { sync, due },
-                Decision::Run(due) => Step::Open { sync, due: Some(due) },
-            }),
+            None => {
+                let given_up = self.given_up_until.map(|until| until.min(now));
+                if let Some(due) = given_up.and_then(|until| started_until(&sync, schedule, first, until)) {
+                    return Some(Step::Miss { sync, due });
+                }
+                Some(match decide(&sync, schedule, *catch_up, first, now)? {
+                    Decision::Miss(due) => Step::Miss { sync, due },
+                    Decision::Run(due) => Step::Open { sync, due: Some(due) },
+                })
+            }
         }
     }
 
@@ -337,6 +352,7 @@ impl SyncState {
             } => {
                 self.schedule.clone_from(schedule);
                 self.decided_until = Some(*decided_until);
+                self.given_up_until = None;
                 self.look_ahead();
             }
             Step::Miss { due, .. } => self.decided(due.last),
@@ -383,7 +399,7 @@ impl SyncState {
         if let Some(running) = self.running {
             return Err(Busy(running));
         }
-        match &mut self.turn {
+        match self.turn.as_mut().filter(|turn| !turn.is_over()) {
             Some(turn) => turn.now = true,
             None => self.asked = self.asked.or(Some(now)),
         }
@@ -405,23 +421,24 @@ impl SyncState {
         self.paused = paused;
     }
 
-    pub(super) fn cancel(&mut self) -> Cancelling {
+    pub(super) fn cancel(&mut self, now: UnixMicros) -> Cancelling {
         if let Some(running) = self.running {
             if let Some(turn) = self.turn.as_mut().filter(|_| running == Running::Turn) {
                 turn.cancelled = true;
+                self.given_up_until = Some(now);
             }
             return Cancelling::Running;
         }
-        let waited = self.is_waiting();
+        if !self.is_waiting() {
+            return Cancelling::Idle;
+        }
         self.asked = None;
         self.replay = None;
-        if let Some(turn) = &mut self.turn {
+        if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.is_over()) {
             turn.take_back();
+            self.given_up_until = Some(now);
         }
-        match waited {
-            true => Cancelling::Waiting,
-            false => Cancelling::Idle,
-        }
+        Cancelling::Waiting
     }
 
     pub(super) fn ended(&mut self, ended: Ended, now: UnixMicros, chance: f64, draining: bool) {
@@ -487,6 +504,11 @@ impl OpenTurn {
             held_by: None,
             fate: None,
         }
+    }
+
+    /// How it ended is only to be recorded.
+    fn is_over(&self) -> bool {
+        matches!(self.fate, Some(Fate::Closed { .. }))
     }
 
     /// It is not tried any more.

@@ -141,6 +141,22 @@ fn a_new_schedule_counts_from_when_it_was_seen() {
 }
 
 #[test]
+fn a_new_schedule_counts_from_when_it_was_seen_also_while_a_run_goes_on() {
+    let mut world = World::new(vec![sync("a", CatchUp::Once)]);
+    world.until(10);
+    world.planned = vec![with_schedule("a", every("3m"), CatchUp::Once)];
+    world.scheduler.reload(world.planned.clone(), Vec::new(), 4);
+    world.settle();
+    assert_eq!(world.scheduler.wake_at(world.now), Some(minute(12)));
+    world.until(35);
+    world.end("a", Ended::Completed);
+    assert_eq!(
+        world.turns_of("a"),
+        [(TurnStatus::Completed, due(10, 10)), (TurnStatus::Open, due(12, 33))]
+    );
+}
+
+#[test]
 fn a_clock_that_was_set_back_far_does_not_silence_a_sync() {
     let mut world = World::new(vec![sync("a", CatchUp::Once)]);
     world.until(600);

@@ -83,16 +83,16 @@ fn a_run_that_was_asked_for_and_fails_is_retried_under_the_pause_only_when_that_
 #[test]
 fn cancelling_takes_back_what_waits_and_tells_what_runs() {
     let mut world = World::new(vec![sync("a", CatchUp::Once)]);
-    assert_eq!(world.scheduler.cancel("a"), Cancelling::Idle);
+    assert_eq!(world.scheduler.cancel("a", world.now), Cancelling::Idle);
     world.until(10);
-    assert_eq!(world.scheduler.cancel("a"), Cancelling::Running);
+    assert_eq!(world.scheduler.cancel("a", world.now), Cancelling::Running);
     world.end("a", Ended::Cancelled);
     assert_eq!(world.turns_of("a"), [(TurnStatus::Cancelled, due(10, 10))]);
     assert_eq!(world.scheduler.wake_at(world.now), Some(minute(20)));
 
     world.until(20);
     world.end("a", Ended::Failed(passing()));
-    assert_eq!(world.scheduler.cancel("a"), Cancelling::Waiting);
+    assert_eq!(world.scheduler.cancel("a", world.now), Cancelling::Waiting);
     world.settle();
     assert_eq!(world.turns_of("a")[1], (TurnStatus::Cancelled, due(20, 20)));
     assert_eq!(world.turns[1].tries, 1, "waiting is no try");
@@ -101,11 +101,64 @@ fn cancelling_takes_back_what_waits_and_tells_what_runs() {
 }
 
 #[test]
+fn what_was_cancelled_does_not_begin_again_for_times_that_had_passed() {
+    for catch_up in [CatchUp::Once, CatchUp::Skip] {
+        let mut world = World::new(vec![sync("a", catch_up)]);
+        world.until(10);
+        world.until(25);
+        assert_eq!(world.scheduler.cancel("a", world.now), Cancelling::Running);
+        // It takes until after the next due time to come to an orderly end.
+        world.until(30);
+        world.end("a", Ended::Cancelled);
+        assert_eq!(
+            world.turns_of("a"),
+            [
+                (TurnStatus::Cancelled, due(10, 10)),
+                (TurnStatus::Missed, due(20, 20)),
+                (TurnStatus::Open, due(30, 30))
+            ],
+            "{catch_up:?}"
+        );
+        world.end("a", Ended::Failed(passing()));
+        world.now = minute(55);
+        world.scheduler.cancel("a", world.now);
+        world.settle();
+        assert!(world.running.is_empty());
+        assert_eq!(
+            world.turns_of("a")[2..],
+            [(TurnStatus::Cancelled, due(30, 30)), (TurnStatus::Missed, due(40, 50))]
+        );
+        world.until(60);
+        assert_eq!(world.running, ["a"], "the next due time is as ever");
+    }
+}
+
+#[test]
+fn a_wish_that_comes_before_an_end_is_recorded_is_a_wish_for_the_next_run() {
+    let mut world = World::new(vec![sync("a", CatchUp::Once)]);
+    world.until(10);
+    // As when the store does not take the end yet: it is asked for again.
+    world.running.clear();
+    world.scheduler.ended("a", Ended::Completed, world.now, 0.5);
+    world.scheduler.run_now("a", world.now).unwrap();
+    world.settle();
+    assert_eq!(world.running, ["a"]);
+    world.running.clear();
+    world.scheduler.ended("a", Ended::Failed(lasting()), world.now, 0.5);
+    world.scheduler.cancel("a", world.now);
+    world.settle();
+    assert_eq!(
+        world.turns_of("a"),
+        [(TurnStatus::Completed, due(10, 10)), (TurnStatus::Failed, None)]
+    );
+}
+
+#[test]
 fn a_run_that_fails_before_it_hears_that_it_is_cancelled_is_not_tried_again() {
     let mut world = World::new(vec![sync("a", CatchUp::Once), sync("b", CatchUp::Once)]);
     world.until(10);
     for name in ["a", "b"] {
-        assert_eq!(world.scheduler.cancel(name), Cancelling::Running);
+        assert_eq!(world.scheduler.cancel(name, world.now), Cancelling::Running);
     }
     world.end("a", Ended::Failed(passing()));
     world.end("b", Ended::HeldElsewhere(lasting()));
