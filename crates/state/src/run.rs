@@ -509,6 +509,8 @@ pub struct RunEnd {
 pub struct RunFilter {
     /// Of this sync only.
     pub sync: Option<String>,
+    /// Of this kind only.
+    pub kind: Option<RunKind>,
     /// With this status only.
     pub status: Option<RunStatus>,
     /// Whose first attempt began then or later.

@@ -91,6 +91,7 @@ pub(super) async fn list(call: Call<(), RunQuery>) -> Result<RunPage, Refusal> {
     }
     let filter = RunFilter {
         sync: query.sync,
+        kind: None,
         status: query.status,
         since,
         before: query.before,

@@ -13,10 +13,7 @@ use crate::{
 };
 
 /// Runs of a sync that are told with it, for a picture of the last ones.
-const HISTORY: usize = 20;
-
-/// Runs that are looked through for them: replays stand between.
-const HISTORY_SEARCHED: u32 = 60;
+const HISTORY: u32 = 20;
 
 const DEFAULT_TURNS: u32 = 20;
 const MOST_TURNS: u32 = 1_000;
@@ -302,14 +299,14 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
 async fn history(service: &Service, sync: &str) -> Result<Vec<ShownPast>> {
     let filter = RunFilter {
         sync: Some(sync.to_owned()),
+        kind: Some(RunKind::Sync),
         ..RunFilter::default()
     };
-    let runs = service.store.list_runs(&filter, HISTORY_SEARCHED).await?;
+    // One more: it may still go on.
+    let runs = service.store.list_runs(&filter, HISTORY + 1).await?;
     let mut history = Vec::new();
-    let past = runs
-        .into_iter()
-        .filter(|run| run.kind == RunKind::Sync && run.ended_at.is_some());
-    for run in past.take(HISTORY) {
+    let past = runs.into_iter().filter(|run| run.ended_at.is_some());
+    for run in past.take(HISTORY as usize) {
         let counts = service.counts.of(service.store.as_ref(), &run).await?;
         history.push(ShownPast {
             run_id: run.run_id,

@@ -83,6 +83,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
             let filter = RunFilter {
                 sync,
+                kind: None,
                 status,
                 since,
                 before: None,

@@ -267,11 +267,12 @@ pub(super) fn list(tx: &Transaction<'_>, filter: &RunFilter, limit: u32) -> Resu
     let mut statement = tx.prepare_cached(
         "SELECT * FROM runs
          WHERE (?1 IS NULL OR sync = ?1) AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR started_at >= ?3)
-         AND (?5 IS NULL OR id < (SELECT id FROM runs WHERE run_id = ?5)) ORDER BY id DESC LIMIT ?4",
+         AND (?5 IS NULL OR id < (SELECT id FROM runs WHERE run_id = ?5)) AND (?6 IS NULL OR kind = ?6) ORDER BY id DESC LIMIT ?4",
     )?;
     let status = filter.status.map(RunStatus::as_str);
     let since = filter.since.map(|since| since.0);
-    let runs = statement.query_map(params![filter.sync, status, since, limit, filter.before], run_of)?;
+    let kind = filter.kind.map(RunKind::as_str);
+    let runs = statement.query_map(params![filter.sync, status, since, limit, filter.before, kind], run_of)?;
     Ok(runs.collect::<Result<_, _>>()?)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longshore_core::Result;
-use longshore_state::{RunFilter, RunStatus, StateStore, UnixMicros};
+use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, UnixMicros};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,8 +45,12 @@ pub(super) async fn stored(store: &dyn StateStore) -> Result<Vec<StoredSync>> {
         };
         syncs.insert(known.sync, sync);
     }
+    let of_syncs = RunFilter {
+        kind: Some(RunKind::Sync),
+        ..RunFilter::default()
+    };
     // Newest first: the first of each sync is its last.
-    for run in store.list_runs(&RunFilter::default(), RUNS).await? {
+    for run in store.list_runs(&of_syncs, RUNS).await? {
         let sync = syncs.entry(run.sync.clone()).or_insert_with(|| StoredSync {
             name: run.sync.clone(),
             paused: false,

@@ -1,7 +1,7 @@
 //! A sync with what the store says of it. That is asked for with each question: `longshore sync` beside the daemon, or a person who sets a cursor, change it too.
 
 use longshore_core::{Error, Result};
-use longshore_state::{RunFilter, RunStatus, StateStore, UnixMicros};
+use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, UnixMicros};
 use serde::Serialize;
 
 use super::view::SyncView;
@@ -15,7 +15,7 @@ pub struct Standing {
     /// As the daemon knows it.
     #[serde(flatten)]
     pub sync: SyncView,
-    /// The last run that ended, as far as the store's history goes.
+    /// The last run that ended, as far as the store's history goes; a replay of rejects is none.
     pub last_run: Option<LastRun>,
     /// The cursors as they are stored, by table: how fresh the destination is.
     pub cursors: Vec<CursorView>,
@@ -51,6 +51,7 @@ impl Standing {
     pub(super) async fn of(sync: SyncView, store: &dyn StateStore) -> Result<Self> {
         let filter = RunFilter {
             sync: Some(sync.name.clone()),
+            kind: Some(RunKind::Sync),
             ..RunFilter::default()
         };
         let goes_on = sync.activity.as_ref().and_then(|activity| activity.run_id.as_deref());

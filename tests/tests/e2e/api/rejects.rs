@@ -119,6 +119,7 @@ async fn a_reject_that_is_mended_and_sent_again_is_delivered() -> Result<()> {
 async fn a_replay_that_is_refused_again_says_so_in_its_report() -> Result<()> {
     let quay = Quay::open().await?;
     let served = with_rejects(&quay).await?;
+    let before = served.get("/syncs/people").await?.good();
     let replayed = served
         .post("/rejects/replay", json!({ "sync": "people", "status": "pending" }))
         .await?
@@ -129,6 +130,9 @@ async fn a_replay_that_is_refused_again_says_so_in_its_report() -> Result<()> {
         (&json!(3), &json!("rejected_again")),
         "{report}"
     );
+    let after = served.get("/syncs/people").await?.good();
+    assert_eq!(before["last_run"], after["last_run"], "a replay is no run of the sync");
+    assert_eq!(after["last_run"]["status"], "completed_with_rejects");
     let nothing = served.post("/rejects/replay", json!({ "table": "nobody" })).await?;
     assert_eq!(nothing.refused(), (409, "nothing_to_replay".to_owned()));
     Ok(())

@@ -2,7 +2,7 @@
 
 use longshore_state::{
     KeptReject, Page, Reject, RejectStatus, RejectedIdentities, RetriedFate, RetriedRow, RetryMark, RetrySettlement,
-    Retryable, Supersession, Versions, reject::MAX_ROW_BYTES_PER_SYNC,
+    Retryable, RunFilter, Supersession, Versions, reject::MAX_ROW_BYTES_PER_SYNC,
 };
 
 use super::*;
@@ -435,6 +435,14 @@ pub(crate) async fn a_replay_leaves_the_interrupted_run_alone_and_is_closed_when
     };
     store.begin_run(&hold, replay).await.unwrap();
     assert_eq!(store.interrupted_run(SYNC).await.unwrap().unwrap().run.run_id, RUN);
+    for (kind, run) in [(RunKind::Sync, RUN), (RunKind::Replay, NEXT_RUN)] {
+        let of_kind = RunFilter {
+            kind: Some(kind),
+            ..RunFilter::default()
+        };
+        let listed = store.list_runs(&of_kind, 10).await.unwrap();
+        assert_eq!(listed.iter().map(|run| &run.run_id).collect::<Vec<_>>(), [run]);
+    }
     let id = ledger(&*store).await[0].id;
     store.mark_retry(&hold, mark(&[id], true)).await.unwrap();
     assert_eq!(store.close_replays(&hold).await.unwrap(), 0, "it runs");
