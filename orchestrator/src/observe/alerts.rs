@@ -81,7 +81,10 @@ impl Alerter {
     }
 
     /// Nobody wants to be told of this sync any more.
-    async fn forget(&self, sync: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn forget(&self, sync: &str) -> Result<()> {
         for alert in self.store.list_alerts(Some(sync)).await? {
             self.store.remove_alert(sync, &alert.condition).await?;
             self.metrics.alert(sync, &alert.condition, false);
@@ -124,6 +127,9 @@ impl Alerter {
         for condition in Condition::ALL {
             let fires = stored.get(condition.name()).is_some_and(|alert| alert.firing);
             self.metrics.alert(sync, condition.name(), fires);
+        }
+        if patience == Patience::NONE {
+            return Ok(());
         }
         for alert in stored.into_values().filter(|alert| !alert.told) {
             self.tell(rules, alert, patience).await?;

@@ -26,9 +26,6 @@ pub use instrument::{Count, Level, Seconds};
 use instrument::{Gauges, Histograms, Home, RowCounters, SecondsCounters};
 pub use lag::{Before, Cursors, Freshness, moment_of_timestamp};
 
-/// Runs that are looked at to find the last success: replays, which are none, may be among them.
-const RUNS_LOOKED_AT: u32 = 10;
-
 /// The form in which metrics are scraped.
 pub const CONTENT_TYPE: &str = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
@@ -54,8 +51,8 @@ struct All {
     run_duration: Histograms,
     runs_in_progress: Gauges,
     last_success: Gauges,
-    /// Held while `last_success` is moved.
-    successes: Mutex<()>,
+    /// The syncs of `last_success`; held while one is moved.
+    succeeded: Mutex<BTreeSet<String>>,
     retries: RowCounters,
     schedule_lateness: Histograms,
     log_lines_lost: RowCounters,
@@ -137,7 +134,7 @@ impl Metrics {
             run_duration,
             runs_in_progress,
             last_success,
-            successes: Mutex::default(),
+            succeeded: Mutex::default(),
             retries,
             schedule_lateness,
             log_lines_lost,
@@ -163,7 +160,7 @@ impl Metrics {
     }
 
     /// Takes what the state says of these syncs: where their cursors stand, and when they last succeeded. They may be run by others too, such as
-    /// `longshore sync` beside a daemon. Other syncs of the state have no lag.
+    /// `longshore sync` beside a daemon. Other syncs of the state, and those that have left the configuration, have neither.
     ///
     /// # Errors
     /// Those of the store.
@@ -176,6 +173,7 @@ impl Metrics {
             }
         }
         self.all.cursors.stand(before, syncs, &cursors);
+        self.forget_successes_but_of(syncs);
         for sync in syncs {
             if let Some(at) = last_success(store, sync).await? {
                 self.succeeded(sync, at);
@@ -187,12 +185,24 @@ impl Metrics {
     /// A run that ended well; of several, the last one counts.
     fn succeeded(&self, sync: &str, at: UnixMicros) {
         // Two at once would each add their difference.
-        let _alone = self.all.successes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut succeeded = self.all.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
+        succeeded.insert(sync.to_owned());
         let level = self.all.last_success.of(&[sync]);
         let seconds = at.0.div_euclid(1_000_000);
         if seconds > level.get() {
             level.set(seconds);
         }
+    }
+
+    fn forget_successes_but_of(&self, syncs: &BTreeSet<String>) {
+        let mut succeeded = self.all.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
+        succeeded.retain(|sync| {
+            let stays = syncs.contains(sync);
+            if !stays {
+                self.all.last_success.remove(&[sync]);
+            }
+            stays
+        });
     }
 
     /// A sync begins; it is in progress until the value is dropped.
@@ -375,12 +385,12 @@ async fn last_success(store: &dyn StateStore, sync: &str) -> longshore_core::Res
     for status in [RunStatus::Completed, RunStatus::CompletedWithRejects] {
         let filter = RunFilter {
             sync: Some(sync.to_owned()),
+            kind: Some(RunKind::Sync),
             status: Some(status),
             ..RunFilter::default()
         };
-        let runs = store.list_runs(&filter, RUNS_LOOKED_AT).await?;
-        let ended = runs.into_iter().filter(|run| run.kind == RunKind::Sync);
-        last = last.max(ended.filter_map(|run| run.ended_at).max());
+        let newest = store.list_runs(&filter, 1).await?.pop();
+        last = last.max(newest.and_then(|run| run.ended_at));
     }
     Ok(last)
 }

@@ -1,120 +1,169 @@
-//! Who is told of what happens to syncs: a task beside the daemon's loop, because a webhook may take its time.
+//! Who is told of what happens to syncs: tasks beside the daemon's loop, because a webhook may take its time. Each sync has its own, so that a webhook that hangs
+//! keeps no other sync's alerts waiting.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use longshore_config::Configuration;
 use longshore_state::UnixMicros;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::observe::alerts::{Alerter, condition::Ended, webhook::Patience};
 
 /// Between two looks at lags, and at alerts that did not arrive.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Ends of runs that wait to be told; more than a daemon ends while one webhook is tried to the last.
-const WAITING: usize = 1_024;
+/// Ends of runs of one sync that wait to be told; more than come while one webhook is tried to the last.
+const WAITING: usize = 64;
 
 /// How long a daemon that ends waits for what is still to be told, at most. What is not is in the state, and told after the next start.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// And at least, although the time for draining is over: a webhook that works answers within this.
+/// And at least, although the time for draining is over: a webhook that works answers within this, and the state takes within it what does not arrive.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// The task.
+/// The tasks.
 pub(super) struct Alerting {
-    ended: mpsc::Sender<(String, Ended)>,
+    alerter: Alerter,
     /// What the syncs want to be told of now.
     configuration: watch::Sender<Arc<Configuration>>,
-    telling: JoinHandle<()>,
+    /// Of each sync that is or was configured, where ends of its runs are handed over.
+    ended: BTreeMap<String, mpsc::Sender<Ended>>,
+    telling: JoinSet<()>,
+    /// Nothing more is sent: what is new is stored, for the next start.
+    store_only: CancellationToken,
 }
 
 impl Alerting {
     pub(super) fn start(alerter: Alerter, configuration: Arc<Configuration>) -> Self {
-        let (ended, told) = mpsc::channel(WAITING);
-        let (configuration, current) = watch::channel(configuration);
-        let telling = tokio::spawn(tell(alerter, told, current));
-        Self {
-            ended,
-            configuration,
-            telling,
+        let mut alerting = Self {
+            alerter,
+            configuration: watch::Sender::new(configuration),
+            ended: BTreeMap::new(),
+            telling: JoinSet::new(),
+            store_only: CancellationToken::new(),
+        };
+        alerting.begin_new_syncs();
+        alerting
+    }
+
+    pub(super) fn reconfigured(&mut self, configuration: Arc<Configuration>) {
+        self.configuration.send_replace(configuration);
+        self.begin_new_syncs();
+    }
+
+    fn begin_new_syncs(&mut self) {
+        let configuration = Arc::clone(&self.configuration.borrow());
+        for source in &configuration.sources {
+            let sync = &source.spec.name;
+            if self.ended.contains_key(sync) {
+                continue;
+            }
+            let (ended, told) = mpsc::channel(WAITING);
+            self.ended.insert(sync.clone(), ended);
+            let teller = Teller {
+                alerter: self.alerter.clone(),
+                sync: sync.clone(),
+                configuration: self.configuration.subscribe(),
+                store_only: self.store_only.clone(),
+            };
+            self.telling.spawn(teller.tell(told));
         }
     }
 
-    pub(super) fn reconfigured(&self, configuration: Arc<Configuration>) {
-        self.configuration.send_replace(configuration);
-    }
-
     pub(super) fn run_ended(&self, sync: &str, ended: Ended) {
-        if self.ended.try_send((sync.to_owned(), ended)).is_err() {
+        let Some(waiting) = self.ended.get(sync) else { return };
+        if waiting.try_send(ended).is_err() {
             tracing::error!(sync, "alerts are so far behind that this end of a run is not told");
         }
     }
 
-    /// Tells what is still to be told, until the time for draining is over.
+    /// Tells what is still to be told, until the time for draining is over. What does not arrive by then is stored.
     pub(super) async fn end(self, drained_at: Instant) {
         let Self {
             ended,
-            configuration,
             mut telling,
+            store_only,
+            // Without it, nobody would know any more what the syncs want to be told of.
+            configuration: _configuration,
+            alerter: _,
         } = self;
         drop(ended);
         let left = drained_at.saturating_duration_since(Instant::now());
-        if tokio::time::timeout(left.clamp(LAST_WORD, LAST_WORDS), &mut telling)
-            .await
-            .is_err()
-        {
-            telling.abort();
-            tracing::warn!("alerts that did not reach their webhook are told after the next start");
+        if all_of(&mut telling, left.clamp(LAST_WORD, LAST_WORDS)).await {
+            return;
         }
-        drop(configuration);
+        tracing::warn!("alerts that did not reach their webhook are told after the next start");
+        store_only.cancel();
+        if !all_of(&mut telling, LAST_WORD).await {
+            tracing::error!("the state does not take alerts that are still to be told; they are lost");
+        }
     }
 }
 
-async fn tell(
+/// Whether all tasks end within a time.
+async fn all_of(tasks: &mut JoinSet<()>, within: Duration) -> bool {
+    let ending = async { while tasks.join_next().await.is_some() {} };
+    timeout(within, ending).await.is_ok()
+}
+
+/// Tells of one sync.
+struct Teller {
     alerter: Alerter,
-    mut told: mpsc::Receiver<(String, Ended)>,
+    sync: String,
     configuration: watch::Receiver<Arc<Configuration>>,
-) {
-    let mut look = interval(LOOK_EVERY);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let told = tokio::select! {
-            ended = told.recv() => match ended {
-                Some((sync, ended)) => run_ended(&alerter, &current(&configuration), &sync, &ended).await,
-                None => return,
-            },
-            _ = look.tick() => time_passed(&alerter, &current(&configuration)).await,
+    store_only: CancellationToken,
+}
+
+impl Teller {
+    async fn tell(self, mut told: mpsc::Receiver<Ended>) {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut left = loop {
+            let ended = tokio::select! {
+                ended = told.recv() => match ended {
+                    Some(ended) => Some(ended),
+                    None => return,
+                },
+                _ = look.tick() => None,
+            };
+            let patience = match ended {
+                Some(_) => Patience::NEW,
+                None => Patience::AGAIN,
+            };
+            tokio::select! {
+                () = self.look(ended.as_ref(), patience) => {}
+                () = self.store_only.cancelled() => break ended,
+            }
         };
-        if let Err(error) = told {
-            tracing::warn!(%error, "alerts could not be looked at");
+        // The first may be stored already, and is then no news.
+        loop {
+            if let Some(ended) = &left {
+                self.look(Some(ended), Patience::NONE).await;
+            }
+            left = match told.recv().await {
+                Some(ended) => Some(ended),
+                None => return,
+            };
         }
     }
-}
 
-fn current(configuration: &watch::Receiver<Arc<Configuration>>) -> Arc<Configuration> {
-    Arc::clone(&configuration.borrow())
-}
-
-async fn run_ended(
-    alerter: &Alerter,
-    configuration: &Configuration,
-    sync: &str,
-    ended: &Ended,
-) -> longshore_core::Result<()> {
-    match configuration.source(sync) {
-        Some(source) => alerter.run_ended(source, ended, UnixMicros::now(), Patience::NEW).await,
-        // It has left the configuration, and nobody wants to hear of it any more.
-        None => Ok(()),
+    /// What follows from the end of a run, or from the time that has passed.
+    async fn look(&self, ended: Option<&Ended>, patience: Patience) {
+        let configuration = Arc::clone(&self.configuration.borrow());
+        let now = UnixMicros::now();
+        let looked = match (configuration.source(&self.sync), ended) {
+            (Some(source), Some(ended)) => self.alerter.run_ended(source, ended, now, patience).await,
+            (Some(source), None) => self.alerter.time_passed(source, now, patience).await,
+            // It has left the configuration, and nobody wants to hear of it any more.
+            (None, _) => self.alerter.forget(&self.sync).await,
+        };
+        if let Err(error) = looked {
+            tracing::warn!(sync = self.sync, %error, "alerts could not be looked at");
+        }
     }
-}
-
-async fn time_passed(alerter: &Alerter, configuration: &Configuration) -> longshore_core::Result<()> {
-    for source in &configuration.sources {
-        alerter.time_passed(source, UnixMicros::now(), Patience::AGAIN).await?;
-    }
-    Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Patience {
 impl Patience {
     /// For an alert that is new.
     pub const NEW: Self = Self { tries: 4 };
+    /// For one that is only to be stored, and told with a later occasion.
+    pub const NONE: Self = Self { tries: 0 };
     /// For one that did not arrive before, and comes again with the next occasion.
     pub const AGAIN: Self = Self { tries: 1 };
 }

@@ -155,6 +155,12 @@ impl Gauges {
                 .map(|counter| (counter.clone(), attributes(&labels))),
         }
     }
+
+    /// Ends the series with these values. What is pushed can not be ended and falls to 0.
+    pub(super) fn remove(&self, values: &[&str]) {
+        self.of(values).set(0);
+        self.family.remove(&labelled(&self.metric, values));
+    }
 }
 
 impl Level {
