@@ -70,10 +70,12 @@ struct Destinations {
 impl Engine<'_> {
     /// Sends rejects of one sync again.
     pub async fn replay(&self, source: &Source, replay: &Replay) -> SyncOutcome {
-        let watch = self.observation.watch(&source.spec.name, RunKind::Replay, self.trigger);
+        let sync = &source.spec.name;
+        let log = self.observation.logs.begin(sync);
+        let watch = self.observation.watch(log, sync, RunKind::Replay, self.trigger);
         let replaying = Box::pin(self.replay_watched(source, replay, &watch));
         let outcome = replaying.instrument(watch.span()).await;
-        watch.end(Some(outcome.status())).await;
+        watch.end(outcome.status()).await;
         outcome
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    observe::{Observation, metrics::Retried, spans, watch::Watch},
+    observe::{Observation, metrics::Retried, run_log::RunLog, spans, watch::Watch},
     plugin_host::PluginHost,
 };
 
@@ -65,27 +65,43 @@ impl Engine<'_> {
     /// Runs one sync to its end, or goes on with its interrupted run. What breaks off for a reason that can pass is attempted again, with new
     /// plugins, while the sync stays held.
     pub async fn sync(&self, source: &Source, reading: &Reading, progress: &Progress) -> SyncOutcome {
-        let watch = self.observation.watch(&source.spec.name, RunKind::Sync, self.trigger);
+        let log = self.observation.logs.begin(&source.spec.name);
+        let span = log.span();
         // Boxed: it is held by many futures around it.
-        let syncing = Box::pin(self.sync_watched(source, reading, progress, &watch));
-        let outcome = syncing.instrument(watch.span()).await;
-        watch
-            .end((!outcome.is_held_elsewhere()).then(|| outcome.status()))
-            .await;
+        Box::pin(self.sync_logged(source, reading, progress, log))
+            .instrument(span)
+            .await
+    }
+
+    async fn sync_logged(&self, source: &Source, reading: &Reading, progress: &Progress, log: RunLog) -> SyncOutcome {
+        let sync = &source.spec.name;
+        let acquired = HeldSync::acquire(Arc::clone(&self.store), sync, self.holder.clone()).await;
+        let acquired = acquired.map_err(SyncOutcome::before_a_run);
+        // What did not come to begin is neither counted nor traced.
+        let acquired = match acquired {
+            Err(outcome) if outcome.is_held_elsewhere() => return outcome,
+            acquired => acquired,
+        };
+        let watch = self.observation.watch(log, sync, RunKind::Sync, self.trigger);
+        let outcome = match acquired {
+            Err(outcome) => outcome,
+            Ok(held) => {
+                let syncing = Box::pin(self.sync_held(source, reading, progress, held, &watch));
+                syncing.instrument(watch.span()).await
+            }
+        };
+        watch.end(outcome.status()).await;
         outcome
     }
 
-    async fn sync_watched(
+    async fn sync_held(
         &self,
         source: &Source,
         reading: &Reading,
         progress: &Progress,
+        held: HeldSync,
         watch: &Watch,
     ) -> SyncOutcome {
-        let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
-            Ok(held) => held,
-            Err(error) => return SyncOutcome::before_a_run(error),
-        };
         let outcome = self
             .attempt_until_done(&Task {
                 source,

@@ -25,10 +25,9 @@ pub struct Watch {
 }
 
 impl Observation {
-    /// Begins to watch a run of a sync. Replays are logged and traced, and are no runs of the sync to count.
+    /// Begins to watch a run of a sync, whose lines go into `log`. Replays are logged and traced, and are no runs of the sync to count.
     #[must_use]
-    pub fn watch(&self, sync: &str, kind: RunKind, trigger: Trigger) -> Watch {
-        let log = self.logs.begin(sync);
+    pub fn watch(&self, log: RunLog, sync: &str, kind: RunKind, trigger: Trigger) -> Watch {
         // Below the log's span, which is not pushed: in the trace it is the root.
         let span = log.span().in_scope(|| spans::run(sync));
         Watch {
@@ -55,11 +54,9 @@ impl Watch {
         self.log.belongs_to(run_id, store, secrets).await;
     }
 
-    /// The run ended; `None`: it did not come to begin, because another process runs the sync. Waits for its log to be stored, within a bound.
-    pub async fn end(self, status: Option<RunStatus>) {
-        if let Some(status) = status {
-            self.count(status);
-        }
+    /// The run ended. Waits for its log to be stored, within a bound.
+    pub async fn end(self, status: RunStatus) {
+        self.count(status);
         let lost = self.log.end().await;
         if lost > 0 {
             self.metrics.log_lines_lost(&self.sync, lost);

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Serving {
     folder: TempDir,
     handle: DaemonHandle,
+    observation: Observation,
     cancel: CancellationToken,
     daemon: JoinHandle<Result<(), Failure>>,
     _control: ControlSocket,
@@ -51,13 +52,14 @@ impl Serving {
         let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
         let store: Arc<dyn StateStore> = Arc::new(store);
         let held = hold(&store, Holder::current("test")).await.unwrap();
+        let observation = Observation::default();
         let around = Surroundings {
             host: PluginHost::new(secrets.clone(), "/nowhere".into(), "test".to_owned()).unwrap(),
             store,
             held,
             secrets,
             holder: Holder::current("test"),
-            observation: Observation::default(),
+            observation: observation.clone(),
             metrics_http: None,
             cancel: cancel.clone(),
         };
@@ -70,6 +72,7 @@ impl Serving {
         Self {
             folder,
             handle: started.handle,
+            observation,
             cancel,
             daemon: tokio::spawn(started.daemon.run()),
             _control: started.control,

@@ -147,7 +147,12 @@ mod tests {
 
     fn log_something(observation: &Observation) {
         tracing::info!("before");
-        let watch = observation.watch("people", RunKind::Sync, Trigger::Command);
+        let watch = observation.watch(
+            observation.logs.begin("people"),
+            "people",
+            RunKind::Sync,
+            Trigger::Command,
+        );
         watch.span().in_scope(|| {
             tracing::info!(rows = 7, "within");
             tracing::debug!("too much");

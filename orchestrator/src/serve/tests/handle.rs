@@ -1,7 +1,9 @@
 //! What a handle answers, and what it tells.
 
+use std::time::Duration;
+
 use longshore_core::Domain;
-use longshore_state::TurnStatus;
+use longshore_state::{Holder, TurnStatus, UnixMicros};
 use tokio::sync::broadcast::Receiver;
 
 use super::{PATIENCE, Serving};
@@ -20,6 +22,31 @@ async fn next<T>(events: &mut Receiver<Event>, of_interest: impl Fn(Event) -> Op
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.expect("it is told")
+}
+
+#[tokio::test]
+async fn a_sync_that_another_process_runs_is_waited_for_and_not_counted() {
+    let serving = Serving::start().await;
+    let (store, lease) = (serving.store(), Duration::from_secs(600));
+    let holder = Holder::current("another");
+    store.acquire("a", holder, UnixMicros::now(), lease).await.unwrap();
+    serving.handle.run_now("a").await.unwrap();
+    let mut handle = serving.handle.clone();
+    let waiting = async {
+        while handle
+            .view("a")
+            .unwrap()
+            .activity
+            .is_none_or(|activity| activity.waits_for.is_none())
+        {
+            handle.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it waits");
+    let scraped = serving.observation.metrics.scraped();
+    for metric in ["longshore_runs_in_progress{", "longshore_runs_total{"] {
+        assert!(!scraped.contains(metric), "{scraped}");
+    }
 }
 
 #[tokio::test]
