@@ -104,6 +104,7 @@ async function reload() {
 
 async function load(asked) {
   try {
+    if (session === null) await beKnown();
     const data = await asked.load();
     asked.data = data;
     asked.error = null;
@@ -167,15 +168,22 @@ async function enter(value) {
   await begin();
 }
 
+/** Asks what the reader may do. */
+async function beKnown() {
+  session = await get("/session");
+  document.documentElement.dataset.role = session.role;
+}
+
 async function begin() {
+  session = null;
+  document.documentElement.dataset.role = "";
   try {
-    session = await get("/session");
+    await beKnown();
   } catch (error) {
     if (error.status === 401) return showToken(token.get() ? error : null);
-    session = null;
+    // It is asked again with the first data.
   }
   document.getElementById("leave").hidden = token.get() === null;
-  document.documentElement.dataset.role = session?.role ?? "";
   unfollow?.();
   setLive("connecting");
   show();

@@ -6,7 +6,8 @@
 //! - **`Origin`** and **`Sec-Fetch-Site`**, so that pages of others neither read nor change anything.
 //! - **A change is JSON**, which no form can send and no page of others without asking first.
 //!
-//! With tokens the first is needless, because a token is never sent by a browser on its own; the others stay.
+//! With tokens the first is needless, because a token is never sent by a browser on its own; the others stay. `Host` may then be a proxy's own name for us: whether
+//! a page is ours, the browser says by `Sec-Fetch-Site`, which no page can write.
 
 use axum::{
     extract::{Request, State},
@@ -36,16 +37,16 @@ impl Guard {
         if self.open {
             self.hosts.judge(headers)?;
         }
-        let foreign = text(headers, header::ORIGIN).is_some_and(|origin| !is_origin_of(origin, host))
-            || headers
-                .get("sec-fetch-site")
-                .is_some_and(|site| site == "cross-site" || site == "same-site");
+        let site = headers.get("sec-fetch-site");
+        let is_ours = !self.open && site.is_some_and(|site| site == "same-origin");
+        let foreign = text(headers, header::ORIGIN).is_some_and(|origin| !is_ours && !is_origin_of(origin, host))
+            || site.is_some_and(|site| site == "cross-site" || site == "same-site");
         if foreign {
             let message = "Pages of other addresses are not answered";
             return Err(refused(
                 "origin_refused",
                 message,
-                "Open the page that this address serves.",
+                "Open the page that this address serves. Behind a proxy, let it pass `Host` on as it came.",
             ));
         }
         let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
@@ -162,6 +163,16 @@ mod tests {
                 assert_eq!(ask(&[("origin", origin)]), "origin_refused", "{origin}");
             }
             assert_eq!(ask(&[("sec-fetch-site", "cross-site")]), "origin_refused");
+            // As a proxy that puts its own name for us into `Host` passes our page's requests on.
+            let proxied = ask(&[
+                ("origin", "https://longshore.example.com"),
+                ("sec-fetch-site", "same-origin"),
+            ]);
+            assert_eq!(proxied, if open { "origin_refused" } else { "passes" });
+            for site in ["cross-site", "same-site", "none"] {
+                let foreign = ask(&[("origin", "https://evil.example"), ("sec-fetch-site", site)]);
+                assert_eq!(foreign, "origin_refused", "{site}");
+            }
             assert_eq!(
                 code(&guard, Method::GET, &[host, ("sec-fetch-site", "cross-site")]),
                 "origin_refused"

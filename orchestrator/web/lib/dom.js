@@ -53,14 +53,16 @@ function patch(old, next) {
     return;
   }
   patchAttributes(old, next);
-  // What is typed, ticked or chosen stays; its options may change.
+  // A box shows what the picture says; the attribute alone is deaf once somebody has clicked.
+  if (old.type === "checkbox") old.checked = next.checked;
+  // What is typed or chosen stays; its options may change.
   if (old.nodeName === "INPUT" || old.nodeName === "TEXTAREA") return;
   morph(old, [...next.childNodes]);
 }
 
 /**
- * Makes the children of `parent` look like `nodes`, and touches only what differs: focus, selection, scroll positions, open details and ticked
- * boxes stay with the reader. Children with `data-key` are told apart by it.
+ * Makes the children of `parent` look like `nodes`, and touches only what differs: focus, selection, scroll positions, open details and
+ * typed text stay with the reader. Children with `data-key` are told apart by it.
  */
 export function morph(parent, nodes) {
   let place = parent.firstChild;

@@ -41,7 +41,8 @@ export function follow({ onEvent, onState, poll, onError }) {
   const asking = async () => {
     try {
       await poll();
-      onState("polling");
+      // The stream may have come meanwhile.
+      if (timer !== null) onState("polling");
     } catch (error) {
       onState("offline");
       onError(error);

@@ -101,6 +101,29 @@ async fn tables_stay_tables_for_readers_when_they_are_cards_for_the_eye() -> Res
 }
 
 #[tokio::test]
+async fn what_a_reader_may_do_is_asked_again_where_no_answer_came() -> Result<()> {
+    let mut quay = Quay::open().await?;
+    quay.longshore.set_variable("LONGSHORE_OPERATOR_TOKEN", OPERATOR);
+    let served = quay.serve(&[]).await?;
+    let visit = Visit::with(quay, served, Window::LAPTOP).await?;
+    let browser = &visit.browser;
+    visit.open("/syncs/people").await?;
+    browser.find("textbox", "Token").await?;
+    // As a proxy answers while the daemon is started again.
+    browser
+        .script(
+            "const real = window.fetch; let left = 2; \
+             window.fetch = (to, ...more) => \
+             String(to).endsWith('/session') && left-- > 0 ? Promise.resolve(new Response('', { status: 502 })) : real(to, ...more)",
+        )
+        .await?;
+    browser.click("textbox", "Token").await?;
+    browser.write(&format!("{OPERATOR}\u{e007}")).await?;
+    browser.find("button", "Run now people").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_token_is_asked_for_kept_for_the_tab_and_decides_what_is_offered() -> Result<()> {
     let mut quay = Quay::open().await?;
     quay.longshore.set_variable("LONGSHORE_OPERATOR_TOKEN", OPERATOR);

@@ -95,10 +95,17 @@ async fn a_reject_is_shown_looked_into_sent_again_and_gone() -> Result<()> {
     browser.sees("person-1").await?;
     browser.sees("replay of rejects").await?;
 
-    // Another one is given up.
+    // Another one is refused again, and not chosen any more when it is.
     visit.quay.add_reject("eve").await?;
     visit.served.run("people").await?;
     visit.open("/syncs/people#rejects").await?;
+    browser.click("checkbox", "Choose reject 2").await?;
+    browser.click("button", "Replay chosen (1)").await?;
+    browser.sees("sent again 1 time").await?;
+    let ticked = browser.script("return document.querySelectorAll('input:checked').length");
+    assert_eq!(ticked.await?, 0);
+
+    // It is given up.
     browser.click("checkbox", "Choose reject 2").await?;
     browser.click("button", "Discard chosen").await?;
     browser.click("button", "Discard 1 reject").await?;
