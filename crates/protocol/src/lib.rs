@@ -15,6 +15,9 @@ pub const PROTOCOL_VERSION: u32 = 1;
 /// The rule of rejects that hold a row because an earlier attempt may have delivered it; see `WriteOpen.uncertain_rows`.
 pub const UNCERTAIN_DELIVERY: &str = "uncertain_delivery";
 
+/// The partition as which rejects of earlier runs are sent again; see `WriteOpen.partition_id`.
+pub const REJECTS_PARTITION: &str = "rejects";
+
 /// Generated from `proto/longshore/plugin/v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 pub mod v1 {

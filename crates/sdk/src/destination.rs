@@ -261,6 +261,14 @@ pub struct WritePartition {
     pub dry_run: bool,
 }
 
+impl WritePartition {
+    /// Its rows were refused before, and are sent again: that they are refused once more says nothing of the table, and must not end the stream.
+    #[must_use]
+    pub fn sends_rejects_again(&self) -> bool {
+        self.partition_id == longshore_protocol::REJECTS_PARTITION
+    }
+}
+
 impl From<WriteMode> for v1::WriteMode {
     fn from(mode: WriteMode) -> Self {
         match mode {

@@ -15,7 +15,7 @@ use crate::{
     mapping::TablePlan,
     preview::preview,
     sender::{self, LINGER, Writing},
-    sending::{client::Client, pacer::Pacer, project::Project, request::Endpoint},
+    sending::{client::Client, delivery::Origin, pacer::Pacer, project::Project, request::Endpoint},
     spec::{EndpointChoice, Spec, Target},
 };
 
@@ -87,6 +87,7 @@ impl Destination for BatchDestination {
         let writing = Writing {
             plan: Arc::new(TablePlan::new(&partition.table, &self.spec)?),
             endpoint,
+            origin: Origin::of(&partition),
             linger: self.spec.requests.linger.map_or(LINGER, |linger| linger.0),
             concurrency: self.spec.concurrency as usize,
             hold_uncertain: partition.hold_uncertain,

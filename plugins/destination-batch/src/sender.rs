@@ -24,7 +24,7 @@ use crate::{
     encode::{batch::EncodedBatch, rows::Encoded},
     mapping::TablePlan,
     sending::{
-        delivery::{Delivered, HeldRow, Sending, deliver},
+        delivery::{Delivered, HeldRow, Origin, Sending, deliver},
         gate::Passage,
         pool::Pool,
         project::Project,
@@ -45,6 +45,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub(crate) struct Writing {
     pub(crate) plan: Arc<TablePlan>,
     pub(crate) endpoint: Endpoint,
+    pub(crate) origin: Origin,
     pub(crate) linger: Duration,
     /// Requests in flight at most: with it the stream knows how many rows are worth holding.
     pub(crate) concurrency: usize,
@@ -218,6 +219,7 @@ impl<'a> Stream<'a> {
         let sending = Sending {
             project: self.project,
             endpoint: self.writing.endpoint,
+            origin: self.writing.origin,
             acks: self.acks.clone(),
             hold_uncertain: self.writing.hold_uncertain,
         };

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use longshore_config::Uncertain;
 use longshore_core::{Error, balance::DestinationCounts};
-use longshore_protocol::{limits, status::from_status, v1};
+use longshore_protocol::{REJECTS_PARTITION, limits, status::from_status, v1};
 use longshore_state::{RetriedFate, RetriedRow, RetryMark, RetrySettlement, UnixMicros, Versions};
 use tokio::{sync::mpsc, time::Instant};
 use tonic::Streaming;
@@ -135,7 +135,7 @@ impl<'a> Answers<'a> {
             run_id: self.context.run_id.to_string(),
             table: Some(table),
             // A source's partitions have ids of its own choice; none is told of this one, so the two can not meet.
-            partition_id: "rejects".to_owned(),
+            partition_id: REJECTS_PARTITION.to_owned(),
             write_mode: self.target.write_mode.into(),
             max_message_bytes: limits::MAX_MESSAGE_BYTES as u64,
             uncertain_rows: 0,

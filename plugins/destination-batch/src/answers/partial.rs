@@ -1,7 +1,5 @@
 //! From a partial error back to the rows of its operation.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use longshore_sdk::prelude::*;
 use serde_json::Value as Json;
@@ -9,6 +7,7 @@ use serde_json::Value as Json;
 use super::success::PartialError;
 use crate::{
     encode::{batch::Row, rows::is_late},
+    mapping::TablePlan,
     operation::Operation,
     spec::Target,
 };
@@ -16,74 +15,77 @@ use crate::{
 /// Characters of the API's reason that are kept.
 const REASON_CHARS: usize = 200;
 
-/// The rejects that an operation's partial error means.
+/// The rejects that the partial errors of one operation mean.
 ///
-/// - With an attribute: the row whose value was sent (attributes: the latest that has the column; events: each that has it), that column only.
+/// - About an attribute that was sent: the row whose value it was (attributes: the latest that has the column; events: each that has it), that column only.
 /// - About attributes, without saying which: every row of the operation, no column named, the rest counts as delivered.
-/// - Otherwise the operation or an event was refused: whole rows. The API does not say which of several events: those that are too old by now are
-///   taken when there are any, and all of them if not, so that none is lost unseen; delivering the others again is then the lesser harm.
-pub(crate) fn rejects_of(error: &PartialError, operation: &Operation, now: DateTime<Utc>) -> Vec<Reject> {
-    let rule = rule_of(&error.category);
-    if let Some(attribute) = error.attribute.as_deref().filter(|attribute| !attribute.is_empty()) {
-        return reject_attribute(error, attribute, operation, &rule);
-    }
-    if error.category.eq_ignore_ascii_case("attribute") {
-        return operation
-            .rows()
-            .iter()
-            .map(|row| reject(row, &rule, "", reason(error, row), false))
-            .collect();
-    }
-    let rows = operation.rows();
-    let late: Vec<&Row> = rows
-        .iter()
-        .filter(|row| row.time().is_some_and(|time| is_late(time, now, row.plan())))
-        .collect();
-    let accused = if late.is_empty() || rows.len() == 1 {
-        rows.iter().collect()
-    } else {
-        late
-    };
-    let of_several = if accused.len() > 1 && operation.target() == Target::ProfileEvents {
-        format!(
-            " (one of {} events sent together; Batch does not say which)",
-            accused.len()
-        )
-    } else {
-        String::new()
-    };
-    accused
-        .into_iter()
-        .map(|row| reject(row, &rule, "", reason(error, row) + &of_several, true))
-        .collect()
-}
-
-/// A row is refused as a whole once, however many errors name it: the first of its rejects has the reasons of all.
-pub(crate) fn once_a_row(rejects: impl Iterator<Item = Reject>) -> Vec<Reject> {
-    let mut kept: Vec<Reject> = Vec::new();
-    let mut whole = HashMap::new();
-    for reject in rejects {
-        if !reject.whole_row {
-            kept.push(reject);
-            continue;
-        }
-        let first = *whole.entry((reject.sequence, reject.row)).or_insert(kept.len());
-        match kept.get_mut(first) {
-            Some(first) => {
-                first.reason.push_str("; ");
-                first.reason.push_str(&reject.reason);
-            }
-            None => kept.push(reject),
-        }
-    }
-    kept
-}
-
-fn reject_attribute(error: &PartialError, attribute: &str, operation: &Operation, rule: &str) -> Vec<Reject> {
+/// - Otherwise the operation or an event was refused: whole rows, each once, however many errors there are. The API does not say which of several events:
+///   those that are too old by now are taken where there are enough of them, and all if not, so that none is lost unseen. More than one is held: what
+///   Batch took of them would be there once more with each run that sends them.
+pub(crate) fn rejects_of(errors: &[PartialError], operation: &Operation, now: DateTime<Utc>) -> Vec<Reject> {
     let plan = operation.rows()[0].plan();
+    let mut rejects = Vec::new();
+    let mut refusals = Vec::new();
+    for error in errors {
+        let slot = slot_of(error, plan);
+        if slot.is_some() || error.category.eq_ignore_ascii_case("attribute") {
+            rejects.extend(reject_attribute(error, slot, operation));
+        } else {
+            refusals.push(error);
+        }
+    }
+    rejects.extend(reject_rows(&refusals, operation, now));
+    rejects
+}
+
+/// Whole rows, for errors that are about no attribute.
+fn reject_rows(errors: &[&PartialError], operation: &Operation, now: DateTime<Utc>) -> Vec<Reject> {
+    let Some(first) = errors.first() else {
+        return Vec::new();
+    };
+    let rule = rule_of(&first.category);
+    let accused = accused_rows(operation, errors.len(), now);
+    let is_uncertain = accused.len() > 1 && operation.target() == Target::ProfileEvents;
+    let refused = if errors.len() == 1 { "one" } else { "some" };
+    let of_several = format!(
+        " (Batch refused {refused} of {} events sent together and does not say which: the others may be there)",
+        accused.len()
+    );
+    let reject_one = |row: &Row| {
+        let reasons: Vec<String> = errors.iter().map(|error| reason(error, row)).collect();
+        let reasons = reasons.join("; ");
+        if is_uncertain {
+            Reject {
+                key: key_of(row),
+                ..Reject::held(row.sequence(), row.row(), reasons + &of_several)
+            }
+        } else {
+            reject(row, &rule, "", reasons, true)
+        }
+    };
+    accused.into_iter().map(reject_one).collect()
+}
+
+/// The rows among which are those that so many errors are about.
+fn accused_rows(operation: &Operation, errors: usize, now: DateTime<Utc>) -> Vec<&Row> {
+    let rows = operation.rows().iter();
+    let is_late_by_now = |row: &&Row| row.time().is_some_and(|time| is_late(time, now, row.plan()));
+    let late: Vec<&Row> = rows.clone().filter(is_late_by_now).collect();
+    // Where there are more errors, at least one is about another event.
+    if errors <= late.len() { late } else { rows.collect() }
+}
+
+/// The attribute of ours that an error is about.
+fn slot_of(error: &PartialError, plan: &TablePlan) -> Option<usize> {
+    let attribute = error.attribute.as_deref()?;
     // Inside an object, the API may name the place by a path: the column is its first part.
     let first_part = attribute.split(['.', '[']).next().unwrap_or(attribute);
-    let slot = plan.slot_of(attribute).or_else(|| plan.slot_of(first_part));
+    plan.slot_of(attribute).or_else(|| plan.slot_of(first_part))
+}
+
+fn reject_attribute(error: &PartialError, slot: Option<usize>, operation: &Operation) -> Vec<Reject> {
+    let rule = rule_of(&error.category);
+    let plan = operation.rows()[0].plan();
     let column = slot.map_or("", |slot| plan.attributes[slot].column.as_str());
     let rows: Vec<&Row> = match (operation.target(), slot) {
         (Target::ProfileAttributes, Some(slot)) => operation.row_with_slot(slot).into_iter().collect(),
@@ -103,7 +105,7 @@ fn reject_attribute(error: &PartialError, attribute: &str, operation: &Operation
         rows
     };
     rows.into_iter()
-        .map(|row| reject(row, rule, column, reason(error, row), false))
+        .map(|row| reject(row, &rule, column, reason(error, row), false))
         .collect()
 }
 
@@ -124,13 +126,18 @@ fn reject(row: &Row, rule: &str, column: &str, reason: String, whole_row: bool) 
     Reject {
         sequence: row.sequence(),
         row: row.row(),
-        key: row.custom_id().chars().take(128).collect(),
+        key: key_of(row),
         rule: rule.to_owned(),
         column: column.to_owned(),
         reason,
         whole_row,
         identity: row.identity().to_owned(),
     }
+}
+
+/// The row's custom id, as far as it is shown.
+fn key_of(row: &Row) -> String {
+    row.custom_id().chars().take(128).collect()
 }
 
 /// `refused_by_batch`, with the API's category where that is a plain word.

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Number;
+
 use super::column::{Column, Value, json_invalid};
 use crate::{
     limits::Limits,
@@ -242,8 +244,10 @@ impl CellWriter<'_> {
         for item in &items {
             let tag = item
                 .as_text()
-                .ok_or_else(|| Violation::new("array_item_not_string", "A tag that is no string"))?;
-            if longer_than(tag, self.limits.tag_chars) {
+                .ok_or_else(|| Violation::new("array_item_not_string", "A tag that is no string"))?
+                // Before its length is looked at: some letters become two.
+                .to_lowercase();
+            if longer_than(&tag, self.limits.tag_chars) {
                 let reason = format!(
                     "A tag of {} characters; Batch takes {}",
                     tag.chars().count(),
@@ -251,8 +255,8 @@ impl CellWriter<'_> {
                 );
                 return Err(Violation::new("tag_too_long", reason));
             }
-            text::check(tag, self.target, self.limits)?;
-            tags.push(tag.to_lowercase());
+            text::check(&tag, self.target, self.limits)?;
+            tags.push(tag);
         }
         write_json(out, &tags);
         Ok(())
@@ -324,12 +328,10 @@ fn write_integer(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
         Value::Single(value) if value.fract() == 0.0 && value.abs() < 1.6e7 => {
             number::write_integer(value as i128, out)
         }
-        Value::Decimal(text) => {
-            let whole = text.split_once('.').map_or(Some(text.as_str()), |(whole, fraction)| {
-                fraction.bytes().all(|digit| digit == b'0').then_some(whole)
-            });
-            let whole = whole.ok_or_else(|| refused("A decimal with a fraction"))?;
-            number::write_decimal(whole, out)
+        Value::Decimal(text) => write_whole(&text, refused, out),
+        Value::JsonText(text) => {
+            let digits = number_of(text).filter(|number| !number.contains(['e', 'E']));
+            write_whole(digits.ok_or_else(|| refused("A value of another type"))?, refused, out)
         }
         Value::Text(text) => {
             let value: i128 = text
@@ -342,6 +344,21 @@ fn write_integer(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
     }
 }
 
+/// A decimal that has no fraction, or one of zeros.
+fn write_whole(decimal: &str, refused: impl Fn(&str) -> Violation, out: &mut Vec<u8>) -> Result<(), Violation> {
+    let whole = decimal.split_once('.').map_or(Some(decimal), |(whole, fraction)| {
+        fraction.bytes().all(|digit| digit == b'0').then_some(whole)
+    });
+    let whole = whole.ok_or_else(|| refused("A decimal with a fraction"))?;
+    number::write_decimal(whole, out)
+}
+
+/// The number that a text is JSON of, as it is written there.
+fn number_of(text: &str) -> Option<&str> {
+    let number: Result<Number, _> = serde_json::from_str(text);
+    number.is_ok().then(|| text.trim())
+}
+
 fn write_float(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
     let refused = |shape: &str| Violation::new("float_invalid", format!("{shape}, where a number was expected"));
     match value {
@@ -351,6 +368,10 @@ fn write_float(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
         Value::Integer(value) => number::write_float(value as f64, out),
         Value::Decimal(text) | Value::Text(Cow::Owned(text)) => parse_float(&text, refused, out),
         Value::Text(Cow::Borrowed(text)) => parse_float(text, refused, out),
+        Value::JsonText(text) => {
+            let number = number_of(text).ok_or_else(|| refused("A value of another type"))?;
+            parse_float(number, refused, out)
+        }
         _ => Err(refused("A value of another type")),
     }
 }
@@ -375,6 +396,7 @@ fn write_boolean(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
             "false" | "f" | "0" => false,
             _ => return Err(refused(&format!("A text of {} characters", text.chars().count()))),
         },
+        Value::JsonText(text) => serde_json::from_str(text).map_err(|_| refused("A value of another type"))?,
         _ => return Err(refused("A value of another type")),
     };
     write_json(out, &value);

@@ -1,6 +1,6 @@
 //! Encodes the rows of a batch under a table's plan.
 
-use std::{ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use longshore_sdk::{arrow::array::RecordBatch, prelude::*};
@@ -14,7 +14,7 @@ use crate::{
     limits::{EVENT_AGE_RESERVE, EVENT_LEAD},
     mapping::TablePlan,
     spec::{LateEvents, Nulls, Target},
-    values::{Violation, Written, instant, text, write_json_string},
+    values::{Violation, Written, instant, json::Json, text, write_json_string},
 };
 
 /// A batch after encoding: what can be sent, what is refused, and what is left out.
@@ -212,16 +212,7 @@ impl<'a> Encoder<'a> {
         let refused = |violation| Unsent::Rejected(plan.column_name(plan.custom_id), violation);
         match self.custom_id.value(row) {
             Value::Text(id) => self.encoded.ids.push_str(&id),
-            Value::Null => return Err(refused(Violation::new("custom_id_missing", "No custom id (NULL)"))),
-            other => match other.into_text() {
-                Some(id) => self.encoded.ids.push_str(&id),
-                None => {
-                    return Err(refused(Violation::new(
-                        "custom_id_invalid",
-                        "A value that is no custom id",
-                    )));
-                }
-            },
+            other => self.encoded.ids.push_str(&id_of(other).map_err(refused)?),
         }
         text::check_custom_id(&self.encoded.ids[start..], &self.plan.limits).map_err(refused)?;
         Ok(offset(start)..offset(self.encoded.ids.len()))
@@ -235,13 +226,7 @@ impl<'a> Encoder<'a> {
         let refused = |violation| Unsent::Rejected(plan.column_name(index), violation);
         let name = match column.value(row) {
             Value::Text(name) => name,
-            Value::Null => return Err(refused(Violation::new("event_name_missing", "No event name (NULL)"))),
-            _ => {
-                return Err(refused(Violation::new(
-                    "event_name_invalid",
-                    "An event name that is no text",
-                )));
-            }
+            other => name_of(other).map_err(refused)?,
         };
         text::check_event_name(&name, &self.plan.limits).map_err(refused)?;
         self.encoded.bytes.extend_from_slice(b"{\"name\":");
@@ -367,14 +352,14 @@ impl<'a> Encoder<'a> {
     /// What a person can find the row by: its custom id, or else its primary key.
     fn key(&self, row: usize) -> String {
         const SHOWN: usize = 128;
-        let readable = |column: &Column| column.value(row).into_text().filter(|text| !text.trim().is_empty());
-        let id = readable(&self.custom_id);
-        let key = id.unwrap_or_else(|| {
-            self.primary_key
+        let is_readable = |text: &String| !text.trim().is_empty();
+        let id = id_of(self.custom_id.value(row)).ok().map(Cow::into_owned);
+        let key = id.filter(is_readable).unwrap_or_else(|| {
+            let parts = self
+                .primary_key
                 .iter()
-                .filter_map(readable)
-                .collect::<Vec<_>>()
-                .join(",")
+                .filter_map(|column| column.value(row).into_text());
+            parts.filter(is_readable).collect::<Vec<_>>().join(",")
         });
         key.chars().take(SHOWN).collect()
     }
@@ -395,6 +380,38 @@ impl<'a> Encoder<'a> {
             whole_row,
             identity,
         });
+    }
+}
+
+/// A custom id, from what has exactly one text. JSON text is what it says: a string without its quotes, a whole number with the digits that it has.
+fn id_of(value: Value<'_>) -> Result<Cow<'_, str>, Violation> {
+    let missing = || Violation::new("custom_id_missing", "No custom id (NULL)");
+    let invalid = || Violation::new("custom_id_invalid", "A value that is no custom id");
+    match value {
+        Value::Null => Err(missing()),
+        Value::Text(id) => Ok(id),
+        Value::JsonText(text) => match serde_json::from_str(text) {
+            Ok(Json::Null) => Err(missing()),
+            Ok(Json::Text(id)) => Ok(id),
+            Ok(Json::Number(_)) if !text.contains(['.', 'e', 'E']) => Ok(Cow::Borrowed(text.trim())),
+            _ => Err(invalid()),
+        },
+        other => other.into_text().map(Cow::Owned).ok_or_else(invalid),
+    }
+}
+
+/// The name of an event, from what is not stored as text itself: a string that is JSON.
+fn name_of(value: Value<'_>) -> Result<Cow<'_, str>, Violation> {
+    let missing = || Violation::new("event_name_missing", "No event name (NULL)");
+    let invalid = || Violation::new("event_name_invalid", "An event name that is no text");
+    match value {
+        Value::Null => Err(missing()),
+        Value::JsonText(text) => match serde_json::from_str(text) {
+            Ok(Json::Null) => Err(missing()),
+            Ok(Json::Text(name)) => Ok(name),
+            _ => Err(invalid()),
+        },
+        _ => Err(invalid()),
     }
 }
 

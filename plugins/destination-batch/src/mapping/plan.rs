@@ -105,6 +105,9 @@ impl Planner<'_> {
         } else {
             None
         };
+        if let Some(index) = event_name {
+            self.check_event_name(index)?;
+        }
         let event_time = if events {
             table.schema.index_of(&spec.event_time).ok()
         } else {
@@ -181,6 +184,15 @@ impl Planner<'_> {
                 "custom id",
                 "text, a whole number or a UUID",
             ))
+        }
+    }
+
+    /// A name is text, or JSON of a string: what else has a text has none that is a name.
+    fn check_event_name(&self, index: usize) -> Result<()> {
+        let field = self.table.schema.field(index);
+        match field.data_type() {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(()),
+            _ => Err(refusal::role_type(self.table, field, "name of an event", "text")),
         }
     }
 

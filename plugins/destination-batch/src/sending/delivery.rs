@@ -57,12 +57,23 @@ impl HeldRow {
 }
 
 impl Delivered {
+    /// Operations that Batch took, but for what these errors are about.
+    fn take(&mut self, operations: Vec<Operation>, mut errors: Vec<success::PartialError>, now: DateTime<Utc>) {
+        errors.sort_by_key(|error| error.bulk_index);
+        for errors in errors.chunk_by(|one, next| one.bulk_index == next.bulk_index) {
+            let operation = &operations[errors[0].bulk_index];
+            self.rejects.extend(partial::rejects_of(errors, operation, now));
+        }
+        self.operations.extend(operations);
+    }
+
     /// A row that Batch refused although it stood alone.
     ///
     /// # Errors
-    /// When too many rows in a row were refused so: then it is not the rows. Nothing of the request is acked, so nothing of it is lost.
-    fn refuse(&mut self, single: Operation, reply: &Reply, project: &Project) -> Result<()> {
-        if project.refused_alone() >= REFUSED_ALONE {
+    /// When too many rows of the source in a row were refused so: then it is not the rows. Nothing of the request is acked, so nothing of it is lost.
+    /// Rejects do not count: that they are refused again is no wonder, and must not keep what is read from being sent.
+    fn refuse(&mut self, single: Operation, reply: &Reply, origin: Origin, project: &Project) -> Result<()> {
+        if origin == Origin::Source && project.refused_alone() >= REFUSED_ALONE {
             let error = answers::error(reply.ending, &reply.body);
             let error = Error {
                 message: format!("{}, and {REFUSED_ALONE} rows in a row alone", error.message),
@@ -124,11 +135,30 @@ enum Outcome {
     Held(&'static AnswerRule),
 }
 
+/// Where the rows of a stream come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The source: nobody knows them yet.
+    Source,
+    /// The ledger: they were refused before.
+    Rejects,
+}
+
+impl Origin {
+    pub(crate) fn of(partition: &WritePartition) -> Self {
+        match partition.sends_rejects_again() {
+            true => Self::Rejects,
+            false => Self::Source,
+        }
+    }
+}
+
 /// How the requests of one stream are sent.
 #[derive(Clone)]
 pub(crate) struct Sending<'a> {
     pub(crate) project: &'a Project,
     pub(crate) endpoint: Endpoint,
+    pub(crate) origin: Origin,
     /// Where events are announced before they are sent again without knowing whether they arrived.
     pub(crate) acks: AckSender,
     /// Such events are held instead.
@@ -155,14 +185,7 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
     let mut to_send = vec![(operations, body)];
     while let Some((operations, body)) = to_send.pop() {
         match sending.send(&operations, body, &passage).await? {
-            Outcome::Taken(errors) => {
-                let now = Utc::now();
-                let rejects = errors
-                    .iter()
-                    .flat_map(|error| partial::rejects_of(error, &operations[error.bulk_index], now));
-                delivered.rejects.extend(partial::once_a_row(rejects));
-                delivered.operations.extend(operations);
-            }
+            Outcome::Taken(errors) => delivered.take(operations, errors, Utc::now()),
             Outcome::Held(rule) => {
                 let held = events_of(&operations).map(|row| HeldRow {
                     sequence: row.sequence(),
@@ -186,7 +209,7 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
                         to_send.push((half, body));
                     }
                 }
-                Err(single) => delivered.refuse(single, &reply, sending.project)?,
+                Err(single) => delivered.refuse(single, &reply, sending.origin, sending.project)?,
             },
         }
     }
@@ -387,4 +410,66 @@ fn events_of(operations: &[Operation]) -> impl Iterator<Item = &Row> {
         .iter()
         .filter(|operation| operation.target() == Target::ProfileEvents);
     events.flat_map(Operation::rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use longshore_sdk::arrow::{
+        array::{ArrayRef, RecordBatch, StringArray},
+        datatypes::{DataType, Field, Schema},
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::{encode::rows::encode, mapping::TablePlan, sending::client::Client, spec::Spec};
+
+    fn spec() -> Spec {
+        let spec = json!({
+            "target": "profile_attributes",
+            "project_key": "p",
+            "rest_api_key": "r",
+            "base_url": "http://127.0.0.1:9",
+        });
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn profile() -> Operation {
+        let schema = Arc::new(Schema::new(vec![Field::new("custom_id", DataType::Utf8, false)]));
+        let ids: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![ids]).unwrap();
+        let plan = Arc::new(TablePlan::new(&Table::new("t", schema), &spec()).unwrap());
+        let mut rows = encode(&plan, 1, &batch, Utc::now()).unwrap().batch.rows();
+        Operation::new(rows.next().unwrap())
+    }
+
+    #[test]
+    fn rejects_that_are_refused_again_do_not_stop_the_project_and_do_not_count() {
+        let client = Client::new(&spec(), spec().check().unwrap()).unwrap();
+        let project = Project::new(&spec(), client);
+        let reply = Reply {
+            ending: Ending::Answered(400),
+            body: Bytes::new(),
+            retry_after: None,
+            cause: None,
+        };
+        let mut delivered = Delivered {
+            operations: Vec::new(),
+            rejects: Vec::new(),
+            held: Vec::new(),
+            filtered: Vec::new(),
+        };
+        let mut refuse = |origin| delivered.refuse(profile(), &reply, origin, &project);
+        for _ in 0..2 * REFUSED_ALONE {
+            refuse(Origin::Rejects).unwrap();
+        }
+        for _ in 1..REFUSED_ALONE {
+            refuse(Origin::Source).unwrap();
+        }
+        project.check_running().unwrap();
+        assert_eq!(refuse(Origin::Source).unwrap_err().code, "request_malformed");
+        project.check_running().unwrap_err();
+        assert_eq!(delivered.rejects.len(), 3 * REFUSED_ALONE as usize - 1);
+    }
 }

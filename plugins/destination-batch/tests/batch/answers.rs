@@ -323,6 +323,40 @@ async fn partial_errors_lead_back_to_their_rows() {
 }
 
 #[tokio::test]
+async fn events_sent_together_are_held_when_batch_refuses_one_and_does_not_say_which() {
+    let body = r#"{"code":"SUCCESS_WITH_PARTIAL_ERRORS","errors":[
+        {"bulk_index":0,"category":"event","reason":"bad"},
+        {"bulk_index":1,"category":"event","reason":"bad"}]}"#;
+    let endpoint = Endpoint::start(move |_, _| answer(202, body)).await;
+    let harness = destination(spec(endpoint.address, "profile_events", &json!({}))).await;
+    let (mut table, batch) = events(3, 2);
+    table.primary_key = vec!["number".to_owned()];
+    let written = harness.write(table, WriteMode::Append, &[batch]).await.unwrap();
+    assert_eq!((written.counts.delivered, written.counts.rejected), (0, 3));
+    let mut shown: Vec<_> = written
+        .rejects
+        .iter()
+        .map(|reject| {
+            (
+                reject.row,
+                reject.rule.as_str(),
+                reject.key.as_str(),
+                reject.primary_key.as_str(),
+            )
+        })
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        [
+            (0, "uncertain_delivery", "u0", "number = 0"),
+            (1, "refused_by_batch_event", "u1", "number = 1"),
+            (2, "uncertain_delivery", "u0", "number = 2"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_success_that_can_not_be_read_is_an_error() {
     for body in [
         "<html>",

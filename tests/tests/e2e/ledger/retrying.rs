@@ -130,6 +130,33 @@ async fn columns_that_a_destination_refuses_now_keep_no_good_row_waiting() -> Re
 }
 
 #[tokio::test]
+async fn rejects_that_are_all_refused_again_keep_no_row_of_the_source_waiting() -> Result<()> {
+    /// More rows than may be refused alone one after another before the table is given up.
+    const MANY: i64 = 120;
+    let ledger = Ledger::of_profiles().await?;
+    let many = MANY.unsigned_abs();
+    for id in 1..=MANY {
+        let values = format!("'person-{id}', 'Ada'");
+        ledger.insert(id, "ref, name", &values).await?;
+    }
+    let all = json!([{ "kind": "partial_errors", "operations": MANY }]);
+    ledger.sandbox.set_faults(all).await?;
+    assert_eq!(number(&ledger.sync().await?, "rejects"), many);
+    let alone = json!([{ "kind": "status", "status": 400 }]);
+    ledger.sandbox.set_faults(alone).await?;
+    ledger.insert(MANY + 1, "ref, name", "'bob', 'Bob'").await?;
+    let report = ledger.sync().await?;
+    let table = &report["tables"][0];
+    assert_eq!(
+        (retried(&report), number(table, "read"), number(table, "rejected")),
+        ((many, 0, many), 1, 1),
+        "{report}"
+    );
+    assert_eq!(report["status"], "completed_with_rejects", "{report}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn refused_events_are_tried_again_in_their_order() -> Result<()> {
     let ledger = Ledger::of_events().await?;
     for id in 1..=20 {

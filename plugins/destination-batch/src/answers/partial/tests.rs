@@ -68,10 +68,10 @@ fn profile() -> Operation {
 #[test]
 fn an_attribute_leads_to_the_row_whose_value_was_sent_and_to_its_column() {
     let now = Utc::now();
-    let rejects = rejects_of(&error("attribute", Some("plan"), "bad"), &profile(), now);
+    let rejects = rejects_of(&[error("attribute", Some("plan"), "bad")], &profile(), now);
     assert_eq!(shown(&rejects), [(1, "plan", "refused_by_batch_attribute", false)]);
     for name in ["date(born)", "born"] {
-        let rejects = rejects_of(&error("attribute", Some(name), "bad"), &profile(), now);
+        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &profile(), now);
         assert_eq!(
             shown(&rejects),
             [(0, "date__born", "refused_by_batch_attribute", false)],
@@ -82,7 +82,7 @@ fn an_attribute_leads_to_the_row_whose_value_was_sent_and_to_its_column() {
 
 #[test]
 fn an_operation_that_was_refused_refuses_all_its_rows() {
-    let rejects = rejects_of(&error("identifier", None, "bad"), &profile(), Utc::now());
+    let rejects = rejects_of(&[error("identifier", None, "bad")], &profile(), Utc::now());
     assert_eq!(
         shown(&rejects),
         [
@@ -91,7 +91,7 @@ fn an_operation_that_was_refused_refuses_all_its_rows() {
         ]
     );
     assert_eq!(
-        shown(&rejects_of(&error("a1", None, "bad"), &profile(), Utc::now()))[0].2,
+        shown(&rejects_of(&[error("a1", None, "bad")], &profile(), Utc::now()))[0].2,
         "refused_by_batch"
     );
 }
@@ -99,48 +99,89 @@ fn an_operation_that_was_refused_refuses_all_its_rows() {
 #[test]
 fn the_reason_is_kept_without_the_values_it_quotes() {
     let rejects = rejects_of(
-        &error("attribute", Some("plan"), "value 'silver' of user-1 is not allowed"),
+        &[error(
+            "attribute",
+            Some("plan"),
+            "value 'silver' of user-1 is not allowed",
+        )],
         &profile(),
         Utc::now(),
     );
     assert_eq!(rejects[0].reason, "Batch: value '…' of … is not allowed");
 }
 
+/// An event of nearly a day ago, and one of a minute ago that has a price.
 fn events(now: DateTime<Utc>) -> Operation {
-    let times = [now - TimeDelta::hours(23), now - TimeDelta::minutes(1)]
-        .map(|time| time.timestamp())
-        .to_vec();
+    events_at(&[now - TimeDelta::hours(23), now - TimeDelta::minutes(1)], now)
+}
+
+/// Events at these times; all but the first have a price.
+fn events_at(times: &[DateTime<Utc>], now: DateTime<Utc>) -> Operation {
+    let seconds: Vec<i64> = times.iter().map(DateTime::timestamp).collect();
+    let prices: Vec<Option<&str>> = (0..times.len()).map(|event| (event > 0).then_some("cheap")).collect();
     let columns = vec![
-        ("custom_id", text(&[Some("u"); 2])),
-        ("event_name", text(&[Some("a"); 2])),
-        ("event_time", Arc::new(TimestampSecondArray::from(times)) as ArrayRef),
-        ("price", text(&[None, Some("cheap")])),
+        ("custom_id", text(&vec![Some("u"); times.len()])),
+        ("event_name", text(&vec![Some("a"); times.len()])),
+        ("event_time", Arc::new(TimestampSecondArray::from(seconds)) as ArrayRef),
+        ("price", text(&prices)),
     ];
     operation("profile_events", columns, now)
 }
 
 #[test]
-fn of_several_events_the_ones_too_old_by_now_are_meant_and_else_all() {
+fn of_several_events_the_ones_too_old_by_now_are_meant_and_else_all_are_held() {
     let now = Utc::now();
     let refused = error("event", None, "refused");
-    let rejects = rejects_of(&refused, &events(now), now + TimeDelta::hours(2));
+    let later = now + TimeDelta::hours(2);
+    let rejects = rejects_of(std::slice::from_ref(&refused), &events(now), later);
     assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
-    let rejects = rejects_of(&refused, &events(now), now);
+    let rejects = rejects_of(std::slice::from_ref(&refused), &events(now), now);
+    let held = [(0, "", "uncertain_delivery", true), (1, "", "uncertain_delivery", true)];
+    assert_eq!(shown(&rejects), held);
+    assert!(rejects.iter().all(|reject| reject.key == "u"), "{rejects:?}");
+    assert!(
+        rejects[0].reason.starts_with("Batch: refused (") && rejects[0].reason.contains("one of 2 events"),
+        "{}",
+        rejects[0].reason
+    );
+    let rejects = rejects_of(&[refused.clone(), refused.clone()], &events(now), later);
     assert_eq!(
         shown(&rejects),
-        [
-            (0, "", "refused_by_batch_event", true),
-            (1, "", "refused_by_batch_event", true)
-        ]
+        held,
+        "one of two errors is about the event that is not late"
     );
-    assert!(rejects[0].reason.contains("one of 2 events"), "{}", rejects[0].reason);
+    let rejects = rejects_of(&[refused.clone(), refused], &events_at(&[now], now), now);
+    assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
+}
+
+#[test]
+fn an_attribute_that_is_none_of_ours_refuses_whole_rows_unless_attributes_are_meant() {
+    let now = Utc::now();
+    for (category, attribute) in [
+        ("identifier", "custom_id"),
+        ("event", "time"),
+        ("event", "events[0].name"),
+    ] {
+        let rejects = rejects_of(&[error(category, Some(attribute), "bad")], &events_at(&[now], now), now);
+        assert!(
+            rejects.len() == 1 && rejects[0].whole_row,
+            "{category}, {attribute}: {rejects:?}"
+        );
+    }
+    let rejects = rejects_of(&[error("attribute", Some("unknown"), "bad")], &events(now), now);
+    assert!(
+        rejects.len() == 2 && rejects.iter().all(|reject| !reject.whole_row),
+        "{rejects:?}"
+    );
+    let rejects = rejects_of(&[error("event", Some("price"), "bad")], &events(now), now);
+    assert_eq!(shown(&rejects), [(1, "price", "refused_by_batch_event", false)]);
 }
 
 #[test]
 fn an_attribute_of_events_leads_to_the_events_that_have_it() {
     let now = Utc::now();
     for name in ["price", "price.currency", "price[0]"] {
-        let rejects = rejects_of(&error("attribute", Some(name), "bad"), &events(now), now);
+        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &events(now), now);
         assert_eq!(
             shown(&rejects),
             [(1, "price", "refused_by_batch_attribute", false)],
@@ -157,10 +198,7 @@ fn a_row_that_several_errors_name_is_rejected_once_with_all_their_reasons() {
         Utc::now(),
     );
     let errors = [error("profile", None, "first"), error("profile", None, "second")];
-    let rejects = errors
-        .iter()
-        .flat_map(|error| rejects_of(error, &operation, Utc::now()));
-    let rejects = once_a_row(rejects);
+    let rejects = rejects_of(&errors, &operation, Utc::now());
     assert_eq!(rejects.len(), 1, "{rejects:?}");
     assert!(
         rejects[0].reason.contains("first") && rejects[0].reason.contains("second"),

@@ -94,6 +94,16 @@ fn attribute(field: Field, array: ArrayRef, changes: &Json) -> Result<Option<Jso
         .and_then(|attributes| attributes.values().next().cloned()))
 }
 
+fn extension(name: &str) -> HashMap<String, String> {
+    HashMap::from([("ARROW:extension:name".to_owned(), name.to_owned())])
+}
+
+/// A column of text that is declared to be JSON.
+fn documents(name: &str, documents: &[&str]) -> (Field, ArrayRef) {
+    let field = Field::new(name, DataType::Utf8, true).with_metadata(extension("arrow.json"));
+    (field, Arc::new(StringArray::from(documents.to_vec())))
+}
+
 fn plain(array: ArrayRef) -> Result<Option<Json>, String> {
     attribute(Field::new("x", array.data_type().clone(), true), array, &json!({}))
 }
@@ -256,7 +266,6 @@ fn every_arrow_type_has_a_defined_form() {
 
 #[test]
 fn extension_types_are_understood() {
-    let extension = |name: &str| HashMap::from([("ARROW:extension:name".to_owned(), name.to_owned())]);
     let uuid: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[0x12_u8; 16]].into_iter()).unwrap());
     let field = Field::new("x", uuid.data_type().clone(), true).with_metadata(extension("arrow.uuid"));
     assert_eq!(
@@ -271,9 +280,9 @@ fn extension_types_are_understood() {
         ("{\"a\":1}", Err("object_not_allowed")),
         ("nonsense", Err("json_invalid")),
     ] {
-        let field = Field::new("x", DataType::Utf8, true).with_metadata(extension("arrow.json"));
+        let (field, array) = documents("x", &[document]);
         assert_eq!(
-            attribute(field, text(&[Some(document)]), &json!({})),
+            attribute(field, array, &json!({})),
             expected.map_err(str::to_owned),
             "{document}"
         );
@@ -327,6 +336,33 @@ fn a_declared_kind_converts_or_refuses() {
         let changes = json!({ "mapping": { "x": { "kind": kind } } });
         let found = attribute(Field::new("x", array.data_type().clone(), true), array, &changes);
         assert_eq!(found, expected.map(Some).map_err(str::to_owned), "{kind}");
+    }
+}
+
+#[test]
+fn a_declared_kind_takes_the_scalar_that_json_is() {
+    for (kind, document, expected) in [
+        ("integer", " -42 ", Ok(json!(-42))),
+        ("integer", "9007199254740993", Ok(json!(9_007_199_254_740_993_i64))),
+        ("integer", "3.0", Ok(json!(3))),
+        ("integer", "3.5", Err("integer_invalid")),
+        ("integer", "1e3", Err("integer_invalid")),
+        ("integer", "\"42\"", Err("integer_invalid")),
+        ("integer", "9223372036854775808", Err("number_out_of_range")),
+        ("float", "1.5", Ok(json!(1.5))),
+        ("float", "-2", Ok(json!(-2.0))),
+        ("float", "1e3", Ok(json!(1000.0))),
+        ("float", "\"1.5\"", Err("float_invalid")),
+        ("float", "NaN", Err("float_invalid")),
+        ("boolean", "true", Ok(json!(true))),
+        ("boolean", " false", Ok(json!(false))),
+        ("boolean", "\"true\"", Err("boolean_invalid")),
+        ("boolean", "1", Err("boolean_invalid")),
+    ] {
+        let changes = json!({ "mapping": { "x": { "kind": kind } } });
+        let (field, array) = documents("x", &[document]);
+        let found = attribute(field, array, &changes);
+        assert_eq!(found, expected.map(Some).map_err(str::to_owned), "{kind}: {document}");
     }
 }
 
@@ -418,6 +454,72 @@ fn numbers_and_uuids_can_be_custom_ids() {
         &json!({}),
     );
     assert_eq!(operations(&encoded)[0]["identifiers"]["custom_id"], json!("42"));
+}
+
+#[test]
+fn json_can_be_the_custom_id_and_the_name_where_it_is_one() {
+    let ids = [
+        "\"C-0007\"",
+        " 12345678901234567890 ",
+        "null",
+        "{\"id\":1}",
+        "1.5",
+        "\" \"",
+        "\"a\"",
+        "\"a\"",
+        "\"a\"",
+    ];
+    let names = ["\"bought\""; 6].into_iter().chain(["null", "7", "[\"bought\"]"]);
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(0..9));
+    let mut columns = named(vec![("id", keys)]);
+    columns.extend([
+        documents("custom_id", &ids),
+        documents("event_name", &names.collect::<Vec<_>>()),
+    ]);
+    let encoded = encode_columns(columns, &json!({ "target": "profile_events" }));
+    let sent: Vec<Json> = operations(&encoded)
+        .iter()
+        .map(|operation| json!([operation["identifiers"]["custom_id"], operation["events"][0]["name"]]))
+        .collect();
+    assert_eq!(
+        sent,
+        [json!(["C-0007", "bought"]), json!(["12345678901234567890", "bought"])]
+    );
+    let found: Vec<_> = encoded
+        .rejects
+        .iter()
+        .map(|reject| (reject.rule.as_str(), reject.key.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("custom_id_missing", "2"),
+            ("custom_id_invalid", "3"),
+            ("custom_id_invalid", "4"),
+            ("custom_id_blank", "5"),
+            ("event_name_missing", "a"),
+            ("event_name_invalid", "a"),
+            ("event_name_invalid", "a"),
+        ]
+    );
+}
+
+#[test]
+fn a_tag_is_as_long_as_it_is_in_lower_case() {
+    let tags = |tag: &str| {
+        let mut columns = event_columns(Arc::new(TimestampSecondArray::from(vec![NOW - 60])));
+        columns.push(("batch__tags", text(&[Some(json!([tag]).to_string().as_str())])));
+        encode_columns(named(columns), &json!({ "target": "profile_events" }))
+    };
+    let longest = "A".repeat(64);
+    let sent = operations(&tags(&longest));
+    assert_eq!(
+        sent[0]["events"][0]["attributes"]["$tags"],
+        json!([longest.to_lowercase()])
+    );
+    // In lower case, this letter is an i and the dot above it.
+    let longer = "İ".repeat(33);
+    assert_eq!(rejects(&tags(&longer)), [(0, "batch__tags", "tag_too_long", false)]);
 }
 
 #[test]

@@ -153,6 +153,12 @@ fn what_can_never_work_is_refused_before_a_row_is_read() {
         code(&table(&[("custom_id", DataType::Float64)]), &json!({})),
         "column_type_unsupported"
     );
+    for data_type in [DataType::Int64, DataType::FixedSizeBinary(16), DataType::Null] {
+        let events = table(&[("custom_id", TEXT), ("event_name", data_type)]);
+        let error = TablePlan::new(&events, &spec(&json!({ "target": "profile_events" }))).unwrap_err();
+        assert_eq!(error.code, "column_type_unsupported");
+        assert!(error.message.contains("name of an event"), "{}", error.message);
+    }
 }
 
 #[test]

@@ -198,7 +198,7 @@ pub(super) fn rules() -> BTreeSet<String> {
         "request_refused",
         "uncertain_delivery",
     ];
-    // Every type that `prepare` lets through as a custom id has a text.
+    // The custom ids of these tables are stored as text; only JSON can be none.
     const OUT_OF_REACH: [&str; 1] = ["custom_id_invalid"];
     let (_, rest) = README.split_once("### The rules\n").unwrap();
     let (section, _) = rest.split_once("\n## ").unwrap();
