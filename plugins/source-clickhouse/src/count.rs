@@ -98,7 +98,12 @@ fn selected(parameters: &mut Parameters, table: &RunTable) -> Result<Option<Stri
     let mut alternatives = BTreeSet::new();
     let mut is_ordered = false;
     for partition in &table.partitions {
-        match read_descriptor(&partition.descriptor)? {
+        let work: Work = read_descriptor(&partition.descriptor)?;
+        if work.reads_nothing().is_some() {
+            continue;
+        }
+        match work {
+            Work::LeftOut { .. } => {}
             Work::Whole | Work::Slice { .. } => {
                 alternatives.insert("1".to_owned());
             }
@@ -111,8 +116,8 @@ fn selected(parameters: &mut Parameters, table: &RunTable) -> Result<Option<Stri
                     "Rows that were chosen one by one are not counted",
                 ));
             }
-            // Rows of before the first run are remembered and not delivered; the pieces of what is new are counted as a whole.
-            Work::Ordered(work) if work.baseline || is_ordered => {}
+            // The pieces of what is new are counted as a whole.
+            Work::Ordered(_) if is_ordered => {}
             Work::Ordered(mut work) => {
                 is_ordered = true;
                 // A range that somebody names is in its pieces alone.

@@ -36,12 +36,24 @@ pub(crate) async fn read(
     let scoped = |error: Error| error.with_scope(Scope::Partition).with_table(&partition.table);
     output.start(Arc::clone(&table.schema)).await?;
     let work: Work = read_descriptor(&partition.partition.descriptor)?;
+    if let Some(left_out) = work.reads_nothing() {
+        if matches!(&work, Work::Ordered(ordered) if ordered.baseline) {
+            tracing::warn!(
+                table = partition.table,
+                "an earlier version has planned this run: the next one delivers rows that were there when it began"
+            );
+        }
+        if partition.resume_from.is_none() {
+            output.filtered(left_out);
+        }
+        return Ok(());
+    }
     let resume_from = partition.resume_from.as_deref().map(Position::from_bytes).transpose()?;
     let seen = if let Work::Ordered(ordered) = &work {
         if resume_from.is_none() {
             output.filtered(ordered.skipped_nulls);
         }
-        table.known.rows(ordered.known_to.is_some(), ordered.baseline)
+        table.known.rows(ordered.known_to.is_some())
     } else {
         SeenRows::default()
     };
@@ -167,8 +179,7 @@ impl<'a> Reader<'a> {
     fn delivered(&mut self, sent: &RecordBatch) -> Result<RecordBatch> {
         match delivered(&mut self.text, &self.table.schema, sent)? {
             Ok(batch) => Ok(batch),
-            Err((column, Unfit::NotUtf8 { row })) => Err(self.not_utf8(column, sent, row)),
-            Err((column, Unfit::OtherType)) => Err(self.changed(column)),
+            Err((column, reason)) => Err(unfit(self.name, column, reason, |row| self.describe(sent, row))),
         }
     }
 
@@ -276,28 +287,27 @@ impl<'a> Reader<'a> {
             None => format!("row number {} of the partition", self.rows + row as u64 + 1),
         }
     }
+}
 
-    fn not_utf8(&self, column: &str, sent: &RecordBatch, row: usize) -> Error {
-        Error::source(
+/// Values of a column can not be delivered. `describe` says in words which row it is.
+pub(crate) fn unfit(table: &str, column: &str, reason: Unfit, describe: impl FnOnce(usize) -> String) -> Error {
+    match reason {
+        Unfit::NotUtf8 { row } => Error::source(
             "text_not_utf8",
             format!(
-                "Column {column} of table {} holds bytes that are no UTF-8 text, in {}",
-                self.name,
-                self.describe(sent, row)
+                "Column {column} of table {table} holds bytes that are no UTF-8 text, in {}",
+                describe(row)
             ),
         )
         .with_remedy(format!(
             "Name {column} in the table's `binary_columns` to receive its bytes as they are, leave it out with `exclude_columns`, or such rows with \
              `where: isValidUTF8({column})`."
-        ))
-    }
-
-    fn changed(&self, column: &str) -> Error {
-        Error::source(
+        )),
+        Unfit::OtherType => Error::source(
             "schema_changed",
-            format!("Column {column} of table {} changed while it was read", self.name),
+            format!("Column {column} of table {table} changed while it was read"),
         )
-        .retryable()
+        .retryable(),
     }
 }
 

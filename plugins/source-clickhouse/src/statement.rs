@@ -66,6 +66,7 @@ pub(crate) fn reading(work: &Work, request: &Request<'_>) -> Result<Reading> {
     let conditions = match work {
         Work::Ordered(work) => return in_order(work, request),
         Work::Whole => Vec::new(),
+        Work::LeftOut { .. } => vec!["0".to_owned()],
         Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(request.relation, cursor)?.tested())],
         Work::Slice {
             column: name,
@@ -125,22 +126,42 @@ fn in_order(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
 /// # Errors
 /// `cursor_column_missing`.
 pub(crate) fn counted(work: &Ordered, up_to: &CursorValue, request: &Request<'_>) -> Result<Reading> {
+    let again_only = |cursor: &Column, parameters: &mut Parameters, expressions: &mut Vec<String>| Marks {
+        again: again(work, cursor, parameters, expressions),
+        ..Marks::default()
+    };
+    unordered(work, Some(up_to), request, again_only)
+}
+
+/// The same of all rows of the work, with all that is known of where their cursors lie.
+///
+/// # Errors
+/// `cursor_column_missing`.
+pub(crate) fn there(work: &Ordered, request: &Request<'_>) -> Result<Reading> {
+    unordered(work, None, request, |cursor, parameters, expressions| {
+        marks(work, cursor, parameters, expressions)
+    })
+}
+
+fn unordered(
+    work: &Ordered,
+    up_to: Option<&CursorValue>,
+    request: &Request<'_>,
+    marks: impl FnOnce(&Column, &mut Parameters, &mut Vec<String>) -> Marks,
+) -> Result<Reading> {
     let cursor = column(request.relation, &work.cursor)?;
     let key = work.key.iter().map(|name| column(request.relation, name));
     let (mut expressions, _) = identity(request, cursor, &key.collect::<Result<Vec<_>>>()?)?;
     let identity = expressions.len();
     let mut parameters = Parameters::default();
-    let again = again(work, cursor, &mut parameters, &mut expressions);
+    let marks = marks(cursor, &mut parameters, &mut expressions);
     let mut conditions = ordered(&mut parameters, cursor, work);
-    conditions.push(comparison(&mut parameters, cursor, "<=", up_to));
+    conditions.extend(up_to.map(|value| comparison(&mut parameters, cursor, "<=", value)));
     Ok(Reading {
         statement: finished(select(&expressions, request, conditions), parameters, request),
         order: None,
         identity,
-        marks: Marks {
-            again,
-            ..Marks::default()
-        },
+        marks,
     })
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Work {
     Slice { column: String, within: Interval },
     /// All rows.
     Whole,
+    /// None: so many were left out when the run was planned, and are counted here.
+    LeftOut { rows: u64 },
     /// The rows with this value in a column. Never stored: nobody goes on with looking at rows.
     Chosen { column: String, value: CursorValue },
 }
@@ -37,13 +39,14 @@ pub(crate) struct Ordered {
     pub(crate) start: Option<CursorValue>,
     /// This partition's share.
     pub(crate) within: Interval,
-    /// The greatest cursor in the first attempt's view; what came later is the next run's. `None` when a range was asked for.
+    /// The greatest cursor in the first attempt's view; what came later is the next run's. `None` when a range was asked for. Earlier versions had `None` where
+    /// there was no row but those with a NULL cursor, too.
     pub(crate) up_to: Option<CursorValue>,
     /// The newest rows are left for the next run.
     pub(crate) unsettled: Option<Unsettled>,
     /// The next run may see rows from here on again. `None`: it sees none of this partition.
     pub(crate) again_from: Option<CursorValue>,
-    /// Rows are remembered, not delivered (`start_from: now`).
+    /// Nothing is read. Plans of earlier versions have it for `start_from: now`, to read late what was to be remembered.
     pub(crate) baseline: bool,
     /// Rows with a NULL cursor that are left out; counted with this partition.
     pub(crate) skipped_nulls: u64,
@@ -77,6 +80,28 @@ impl Work {
             total_order: matches!(&self, Self::Ordered(ordered) if ordered.unique),
         })
     }
+
+    /// So many rows are left out, and there is nothing to ask the server for; `None` when there is.
+    pub(crate) fn reads_nothing(&self) -> Option<u64> {
+        match self {
+            Self::LeftOut { rows } => Some(*rows),
+            Self::Ordered(ordered) if ordered.baseline => Some(ordered.skipped_nulls),
+            // Not bounded, and what is read is not remembered.
+            Self::Ordered(ordered) if ordered.up_to.is_none() && ordered.skipped_nulls > 0 => {
+                Some(ordered.skipped_nulls)
+            }
+            _ => None,
+        }
+    }
+
+    /// Rows that are left out of a run which reads nothing else of its table; later runs read it in a total order or not.
+    pub(crate) fn left_out(rows: u64, total_order: bool) -> Result<Partition> {
+        let partition = Self::LeftOut { rows }.into_partition("left-out", Some(rows))?;
+        Ok(Partition {
+            total_order,
+            ..partition
+        })
+    }
 }
 
 #[cfg(test)]
@@ -94,5 +119,21 @@ mod tests {
         };
         assert_eq!(ordered.within.from, Bound::Included(CursorValue::Int(5)));
         assert_eq!(work.into_partition("p", None).unwrap().descriptor, golden);
+    }
+
+    #[test]
+    fn what_earlier_versions_planned_to_remember_or_without_a_bound_is_not_read() {
+        let stored = |since: &str, up_to: &str, baseline: bool, skipped_nulls: u64| {
+            let text = format!(
+                r#"{{"kind":"ordered","cursor":"at","key":[],"unique":false,"since":{since},"start":null,"within":{{"from":"open","to":"open"}},"up_to":{up_to},"unsettled":null,"again_from":null,"baseline":{baseline},"skipped_nulls":{skipped_nulls}}}"#
+            );
+            read_descriptor::<Work>(&text).unwrap().reads_nothing()
+        };
+        let nine = r#"{"type":"int","value":9}"#;
+        let window = r#"{"window":{"from":{"type":"int","value":3}}}"#;
+        assert_eq!(stored(window, nine, true, 2), Some(2));
+        assert_eq!(stored(r#""beginning""#, "null", false, 2), Some(2));
+        assert_eq!(stored(r#""beginning""#, "null", false, 0), None, "a range");
+        assert_eq!(stored(r#""beginning""#, nine, false, 2), None);
     }
 }

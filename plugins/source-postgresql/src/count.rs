@@ -104,8 +104,7 @@ fn selected(run: &Run, table: &RunTable) -> Result<Option<String>> {
     let mut alternatives = BTreeSet::new();
     for partition in &table.partitions {
         let work: Work = read_descriptor(&partition.descriptor)?;
-        // Rows of before the first run are remembered and not delivered.
-        if matches!(&work, Work::Ordered(ordered) if ordered.baseline) {
+        if work.reads_nothing().is_some() {
             continue;
         }
         let conditions = conditions(&work, &table.relation, &run.snapshot)?;

@@ -11,6 +11,7 @@ mod errors;
 pub mod hot_paths;
 mod names;
 mod opening;
+mod places;
 mod plan;
 mod position;
 mod predicate;

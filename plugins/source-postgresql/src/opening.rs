@@ -14,6 +14,7 @@ use crate::{
     catalog,
     connection::{Connector, Session},
     errors::from_postgres,
+    places::Places,
     plan::{self, Planning},
     run::{Run, RunTable},
     snapshot::Snapshot,
@@ -77,7 +78,13 @@ async fn plan_tables(
     let mut tables = HashMap::with_capacity(open.tables.len());
     for selection in &open.tables {
         let relation = plan::relation(&planning, &selection.name).await?;
-        let plan = plan::plan(&planning, &relation, selection).await?;
+        let mut plan = plan::plan(&planning, &relation, selection).await?;
+        let places = match &selection.resume {
+            Some(_) => Places::of(&planning, &relation, &plan.partitions).await?,
+            None => None,
+        };
+        let repeats = places.as_ref().and_then(|places| places.warning(&relation.shown));
+        plan.warnings.extend(repeats);
         let table = RunTable {
             selected: relation.selected(spec)?,
             schema: Arc::clone(&plan.table.schema),
@@ -85,7 +92,7 @@ async fn plan_tables(
             partitions: plan.partitions.clone(),
             relation,
             known: KnownRows::of(selection.state.as_ref(), &plan, SourceState::of)?,
-            resumed: selection.resume.is_some(),
+            places,
             moved_by: Mutex::default(),
         };
         tables.insert(selection.name.clone(), Arc::new(table));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use longshore_sdk::{
     arrow::{array::RecordBatch, datatypes::SchemaRef},
     core::Position,
-    incremental::{RowMarks, SeenRows, read_descriptor},
+    incremental::{SeenRows, read_descriptor},
     prelude::*,
 };
 use xxhash_rust::xxh3::xxh3_64;
@@ -17,10 +17,9 @@ use crate::{
     copy::CopyMessages,
     decode::{ColumnDecoder, PendingRows, Row, RowFinder, decoder},
     errors::{from_postgres, of_partition, snapshot_gone},
-    plan::heap_file,
     position::{same, value_of},
     run::{Run, RunTable},
-    statement::{Moved, Order, Request, Statement, statement},
+    statement::{Continued, Order, Request, Statement, statement},
     work::Work,
 };
 
@@ -35,6 +34,18 @@ pub(crate) async fn read(
     let scoped = |error: Error| of_partition(error, &partition.table);
     output.start(Arc::clone(&table.schema)).await?;
     let work: Work = read_descriptor(&partition.partition.descriptor)?;
+    if let Some(left_out) = work.reads_nothing() {
+        if matches!(work, Work::Ordered(_)) {
+            tracing::warn!(
+                table = partition.table,
+                "an earlier version has planned this run: the next one delivers rows that were there when it began"
+            );
+        }
+        if partition.resume_from.is_none() {
+            output.filtered(left_out);
+        }
+        return Ok(());
+    }
     if run.holder.is_closed() {
         return Err(scoped(snapshot_gone()));
     }
@@ -50,14 +61,14 @@ pub(crate) async fn read(
     let of_cursor = match &work {
         Work::Ordered(ordered) => Some(ordered),
         Work::Pages(pages) => pages.of_cursor.as_ref(),
-        Work::NullCursors { .. } | Work::Whole | Work::Chosen { .. } => None,
+        Work::NullCursors { .. } | Work::Whole | Work::LeftOut { .. } | Work::Chosen { .. } => None,
     };
     if let Some(ordered) = of_cursor.filter(|_| resume_from.is_none()) {
         output.filtered(ordered.skipped_nulls);
     }
     // Pages are read by a first run, which has seen nothing.
     let seen = match &work {
-        Work::Ordered(ordered) => table.known.rows(ordered.known_to.is_some(), ordered.baseline),
+        Work::Ordered(ordered) => table.known.rows(ordered.known_to.is_some()),
         _ => SeenRows::default(),
     };
     let request = Request {
@@ -66,9 +77,10 @@ pub(crate) async fn read(
         filter: table.filter.clone(),
         snapshot: &run.snapshot,
         resume_from,
-        with_moved: moved(&session, &work, run, table, &partition.partition.id)
-            .await
-            .map_err(scoped)?,
+        continued: table.places.as_ref().map(|places| Continued {
+            places,
+            reads_moved: matches!(work, Work::Pages(_)) && table.reads_moved(&partition.partition.id),
+        }),
     };
     let statement = statement(&work, &request)?;
     tracing::debug!(
@@ -95,17 +107,6 @@ fn planner_setting(work: &Work, table: &RunTable) -> Option<&'static str> {
     );
     let served = on_disk && table.filter.is_none() && relation.indexed.contains(&ordered.cursor);
     served.then_some("SET LOCAL enable_sort = off")
-}
-
-/// Whether this partition has to read more than its pages.
-async fn moved(session: &Session, work: &Work, run: &Run, table: &RunTable, partition: &str) -> Result<Option<Moved>> {
-    let Work::Pages(pages) = work else { return Ok(None) };
-    if !table.reads_moved(partition) {
-        return Ok(None);
-    }
-    let file = heap_file(session, &pages.heap).await?;
-    let same_places = file == pages.file && pages.server.may_be(&run.snapshot);
-    Ok(Some(if same_places { Moved::Rows } else { Moved::Heap }))
 }
 
 /// The rows of one statement on their way into batches.
@@ -194,14 +195,7 @@ impl<'a> Reader<'a> {
 
     /// Whether a row is to be delivered. Remembers it when the next run may see it again.
     fn is_new(&mut self, row: Row<'_>, output: &mut PartitionWriter) -> bool {
-        let is_set = |column: Option<usize>| column.is_some_and(|column| row.field(column) == Some(&[1]));
-        let columns = &self.statement.marks;
-        let marks = RowMarks {
-            again: is_set(columns.again),
-            ahead: is_set(columns.ahead),
-            behind: is_set(columns.behind),
-            unsettled: is_set(columns.unsettled),
-        };
+        let marks = self.statement.marks.of(row);
         let identity = self.statement.identity;
         self.seen.is_new(marks, || fingerprint(row, identity), output)
     }

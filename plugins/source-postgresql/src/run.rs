@@ -10,6 +10,7 @@ use longshore_sdk::{arrow::datatypes::SchemaRef, incremental::KnownRows, source:
 use crate::{
     catalog::{Column, Relation},
     connection::Session,
+    places::Places,
     snapshot::Snapshot,
 };
 
@@ -31,8 +32,8 @@ pub(crate) struct RunTable {
     pub(crate) partitions: Vec<Partition>,
     /// Rows that the last run delivered and this one may see again.
     pub(crate) known: KnownRows,
-    /// Another snapshot than this run's first is read.
-    pub(crate) resumed: bool,
+    /// Where the pages of the plan are, when another snapshot than this run's first is read.
+    pub(crate) places: Option<Places>,
     /// The partition that also reads rows that moved since the first attempt: the first one that is read.
     pub(crate) moved_by: Mutex<Option<String>>,
 }
@@ -40,9 +41,6 @@ pub(crate) struct RunTable {
 impl RunTable {
     /// Whether this partition is the one that reads the rows that moved. The first that asks is, each time it asks.
     pub(crate) fn reads_moved(&self, partition: &str) -> bool {
-        if !self.resumed {
-            return false;
-        }
         let mut chosen = self.moved_by.lock().unwrap_or_else(PoisonError::into_inner);
         chosen.get_or_insert_with(|| partition.to_owned()) == partition
     }

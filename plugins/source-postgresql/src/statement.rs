@@ -2,12 +2,15 @@
 
 use longshore_sdk::{
     core::{Position, cursor::CursorType},
-    incremental::Unsettled,
+    incremental::{RowMarks, Unsettled},
     prelude::*,
 };
 
 use crate::{
     catalog::{Column, Relation},
+    decode::Row,
+    names::literal,
+    places::{Moved, Places},
     position::constant,
     predicate::{WrittenSince, after},
     probe::cursor_expression,
@@ -37,6 +40,19 @@ pub(crate) struct Marks {
     pub(crate) unsettled: Option<usize>,
 }
 
+impl Marks {
+    /// What they say of a row.
+    pub(crate) fn of(&self, row: Row<'_>) -> RowMarks {
+        let is_set = |column: Option<usize>| column.is_some_and(|column| row.field(column) == Some(&[1]));
+        RowMarks {
+            again: is_set(self.again),
+            ahead: is_set(self.ahead),
+            behind: is_set(self.behind),
+            unsettled: is_set(self.unsettled),
+        }
+    }
+}
+
 /// Where the order's columns are.
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -61,22 +77,24 @@ pub(crate) struct Request<'a> {
     /// The snapshot that is read now.
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) resume_from: Option<Position>,
-    /// This partition also reads what was written since the first attempt's snapshot: see [`pages`].
-    pub(crate) with_moved: Option<Moved>,
+    /// Another attempt goes on with pages: see [`pages`].
+    pub(crate) continued: Option<Continued<'a>>,
 }
 
-/// What may have gone from places not yet read to places already read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moved {
-    /// Rows written since.
-    Rows,
-    /// Everything: the heap was rewritten.
-    Heap,
+/// What an attempt that is not a run's first knows of the run's pages.
+pub(crate) struct Continued<'a> {
+    pub(crate) places: &'a Places,
+    /// This partition reads what may have moved.
+    pub(crate) reads_moved: bool,
 }
+
+/// The condition that no row meets.
+const NOTHING: &str = "false";
 
 pub(crate) fn statement(work: &Work, request: &Request<'_>) -> Result<Statement> {
     match work {
         Work::Whole => Ok(plain(request, Vec::new())),
+        Work::LeftOut { .. } => Ok(plain(request, vec![NOTHING.to_owned()])),
         Work::NullCursors { cursor } => Ok(plain(
             request,
             vec![format!("{} IS NULL", column(request.relation, cursor)?.sql())],
@@ -106,7 +124,9 @@ fn plain(request: &Request<'_>, conditions: Vec<String>) -> Statement {
     }
 }
 
-/// Some pages of a heap. When a later snapshot goes on where another began, rows may have moved to pages that were read before: one of the partitions reads them too.
+/// Some pages of a heap. When a later snapshot goes on where another began, rows may have moved to pages that were read before. One of the partitions that
+/// are left reads what may have moved, wherever it is, and all of them leave it out of their own pages: so each row of this snapshot is read by one of
+/// them, or was read before. The table is complete only with that partition, in whichever attempt.
 fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
     let (columns, of_cursor) = match &work.of_cursor {
         None => (CursorColumns::none(request), Vec::new()),
@@ -127,27 +147,54 @@ fn pages(work: &Pages, request: &Request<'_>) -> Result<Statement> {
     if let Some(to) = work.to {
         conditions.push(format!("ctid < '({to},0)'::pg_catalog.tid"));
     }
-    let heap = format!("ONLY {}", work.heap);
     let rows = request.relation.rows_clause();
     let filter = request.filter.as_ref();
-    let sql = match request.with_moved {
-        None => select(&expressions, &heap, conditions, filter),
-        Some(Moved::Heap) => select(&expressions, &rows, of_cursor, filter),
-        Some(Moved::Rows) => {
-            let moved = WrittenSince::new(work.first_xmin, request.snapshot.xmax);
-            conditions.push(format!("NOT {}", moved.sql()));
-            let own = select(&expressions, &heap, conditions, filter);
-            let everywhere = of_cursor.into_iter().chain([moved.sql().to_owned()]).collect();
-            format!("{own} UNION ALL {}", select(&expressions, &rows, everywhere, filter))
+    let of_heap = |heap: &str, conditions| select(&expressions, &format!("ONLY {heap}"), conditions, filter);
+    let mut parts = Vec::with_capacity(2);
+    match &request.continued {
+        None => parts.push(of_heap(&work.heap, conditions)),
+        Some(Continued { places, reads_moved }) => {
+            let name = places.name(&work.heap);
+            let (own, everywhere) = match places.moved {
+                Moved::Rows => {
+                    let written = WrittenSince::new(work.first_xmin, request.snapshot.xmax);
+                    conditions.push(format!("NOT {}", written.sql()));
+                    let moved = elsewhere(&written, &places.unplanned);
+                    (name, reads_moved.then_some(Some(moved)))
+                }
+                // A heap that is not found may be there under another name.
+                Moved::Server if *reads_moved || name.is_none() => (None, Some(None)),
+                Moved::Server => (name, None),
+            };
+            parts.extend(own.map(|heap| of_heap(heap, conditions)));
+            parts.extend(everywhere.map(|moved| {
+                let conditions = of_cursor.into_iter().chain(moved).collect();
+                select(&expressions, &rows, conditions, filter)
+            }));
         }
-    };
+    }
+    if parts.is_empty() {
+        parts.push(select(&expressions, &rows, vec![NOTHING.to_owned()], None));
+    }
     Ok(Statement {
-        sql,
+        sql: parts.join(" UNION ALL "),
         columns: expressions.len(),
         order: None,
         marks: columns.marks,
         identity: columns.identity,
     })
+}
+
+/// The rows that pages of a plan do not have: those written since, and those of heaps that the plan does not know.
+fn elsewhere(written: &WrittenSince, unplanned: &[String]) -> String {
+    if unplanned.is_empty() {
+        return written.sql().to_owned();
+    }
+    let heaps: Vec<String> = unplanned
+        .iter()
+        .map(|heap| format!("{}::pg_catalog.regclass", literal(heap)))
+        .collect();
+    format!("({} OR tableoid IN ({}))", written.sql(), heaps.join(", "))
 }
 
 /// The columns of a read of a table with a cursor.
@@ -281,6 +328,7 @@ fn ordered(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
 pub(crate) fn conditions(work: &Work, relation: &Relation, snapshot: &Snapshot) -> Result<Vec<String>> {
     Ok(match work {
         Work::Whole => Vec::new(),
+        Work::LeftOut { .. } => vec![NOTHING.to_owned()],
         Work::NullCursors { cursor } => vec![format!("{} IS NULL", column(relation, cursor)?.sql())],
         Work::Chosen { column: name, value } => vec![format!("{} = {value}", column(relation, name)?.sql())],
         Work::Pages(work) => match &work.of_cursor {
@@ -303,17 +351,44 @@ pub(crate) fn conditions(work: &Work, relation: &Relation, snapshot: &Snapshot) 
 pub(crate) fn counted(work: &Ordered, up_to: &CursorValue, request: &Request<'_>) -> Result<Statement> {
     let cursor = column(request.relation, &work.cursor)?;
     let columns = CursorColumns::of(work, request)?;
+    Ok(unordered(
+        work,
+        columns,
+        cursor,
+        Some(compared(cursor, "<=", up_to)),
+        request,
+    ))
+}
+
+/// The same of all rows of the work, with what says which of them are too new.
+///
+/// # Errors
+/// `cursor_column_missing`.
+pub(crate) fn there(work: &Ordered, request: &Request<'_>) -> Result<Statement> {
+    let cursor = column(request.relation, &work.cursor)?;
+    let mut columns = CursorColumns::of(work, request)?;
+    columns.marks.unsettled = columns.mark(work.unsettled.as_ref().map(|interval| unsettled(cursor, interval)));
+    Ok(unordered(work, columns, cursor, None, request))
+}
+
+fn unordered(
+    work: &Ordered,
+    columns: CursorColumns,
+    cursor: &Column,
+    bound: Option<String>,
+    request: &Request<'_>,
+) -> Statement {
     let mut conditions = bounds(work, cursor);
     conditions.extend(since(&work.since, cursor, request.snapshot));
-    conditions.push(compared(cursor, "<=", up_to));
+    conditions.extend(bound);
     let rows = request.relation.rows_clause();
-    Ok(Statement {
+    Statement {
         sql: select(&columns.expressions, &rows, conditions, request.filter.as_ref()),
         columns: columns.expressions.len(),
         order: None,
         marks: columns.marks,
         identity: columns.identity,
-    })
+    }
 }
 
 fn since(since: &Since, cursor: &Column, snapshot: &Snapshot) -> Vec<String> {

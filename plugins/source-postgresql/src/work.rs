@@ -20,6 +20,8 @@ pub(crate) enum Work {
     Pages(Pages),
     /// All rows.
     Whole,
+    /// None: so many were left out when the run was planned, and are counted here.
+    LeftOut { rows: u64 },
     /// The rows whose column has a value, given as an SQL constant. Never stored: nobody goes on with looking at rows.
     Chosen { column: String, value: String },
 }
@@ -42,7 +44,7 @@ pub(crate) struct Ordered {
     pub(crate) unsettled: Option<Unsettled>,
     /// Which rows the next run may see again.
     pub(crate) again: Again,
-    /// Rows are remembered, not delivered (`start_from: now`).
+    /// Nothing is read. Plans of earlier versions have it for `start_from: now`, to read late what was to be remembered.
     pub(crate) baseline: bool,
     /// Rows with a NULL cursor that are left out; counted with this partition.
     pub(crate) skipped_nulls: u64,
@@ -127,6 +129,11 @@ impl Server {
         }
     }
 
+    /// Whether a snapshot is of this server for sure.
+    pub(crate) fn is(&self, snapshot: &Snapshot) -> bool {
+        self.system_identifier.is_some() && self.timeline.is_some() && *self == Self::of(snapshot)
+    }
+
     /// Whether a snapshot can be of this server, as far as is known.
     pub(crate) fn may_be(&self, snapshot: &Snapshot) -> bool {
         fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
@@ -144,6 +151,24 @@ impl Work {
             descriptor: descriptor_of(&self)?,
             estimated_rows,
             total_order: matches!(&self, Self::Ordered(ordered) if ordered.unique),
+        })
+    }
+
+    /// So many rows are left out, and there is nothing to ask the server for; `None` when there is.
+    pub(crate) fn reads_nothing(&self) -> Option<u64> {
+        match self {
+            Self::LeftOut { rows } => Some(*rows),
+            Self::Ordered(ordered) if ordered.baseline => Some(ordered.skipped_nulls),
+            _ => None,
+        }
+    }
+
+    /// Rows that are left out of a run which reads nothing else of its table; later runs read it in a total order or not.
+    pub(crate) fn left_out(rows: u64, total_order: bool) -> Result<Partition> {
+        let partition = Self::LeftOut { rows }.into_partition("left-out", Some(rows))?;
+        Ok(Partition {
+            total_order,
+            ..partition
         })
     }
 }

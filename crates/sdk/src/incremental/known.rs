@@ -5,7 +5,7 @@ use longshore_core::{
     fingerprints::{Census, Fingerprints, Multiset, Reconciled, Sketch},
 };
 
-use super::{SeenRows, delivered_before};
+use super::{RowMarks, SeenRows, delivered_before};
 use crate::source::TablePlan;
 
 /// What a run knows of the rows that it may see again.
@@ -32,14 +32,47 @@ impl KnownRows {
         })
     }
 
-    /// For a partition that has seen none of it yet. `counted`: its plan was made with what a [`Recount`] found. `baseline`: see [`SeenRows::new`].
+    /// For a partition that has seen none of it yet. `counted`: its plan was made with what a [`Recount`] found.
     #[must_use]
-    pub fn rows(&self, counted: bool, baseline: bool) -> SeenRows {
+    pub fn rows(&self, counted: bool) -> SeenRows {
         if counted {
             SeenRows::counted(self.delivered.clone(), self.awaited.clone())
         } else {
-            SeenRows::new(self.delivered.clone(), baseline)
+            SeenRows::new(self.delivered.clone())
         }
+    }
+}
+
+/// The rows that are there when a first run begins with what comes (`start_from: now`): it delivers none of them, and the next run must know those that it
+/// sees again.
+///
+/// Take each row from where the next run's window begins on when the run is *planned*, after the plan's own cursor and window are fixed. Whatever appears
+/// after that is then new to the next run, however often this one is interrupted before it is complete.
+#[derive(Debug, Default)]
+pub struct Baseline {
+    known: Fingerprints,
+    rows: u64,
+}
+
+impl Baseline {
+    /// Takes a row over. One that is too new is left for the next run.
+    pub fn take(&mut self, hash: u64, marks: RowMarks) {
+        if marks.unsettled {
+            return;
+        }
+        self.rows += 1;
+        match (marks.again, marks.ahead) {
+            (false, _) => {}
+            (true, false) => self.known.insert(hash),
+            (true, true) => self.known.insert_ahead(hash),
+        }
+    }
+
+    /// Puts what is known into the state that the plan leads to. Answers how many rows the run leaves out.
+    #[must_use]
+    pub fn plan(self, completed: &mut TableState) -> u64 {
+        completed.fingerprints = self.known;
+        self.rows
     }
 }
 
@@ -97,5 +130,38 @@ impl Recount {
                 "The last run delivered more rows of {table} with a date in the future than can be remembered: some of them are delivered again."
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_is_there_when_a_run_begins_now_the_next_run_knows_each_row_that_it_sees_again() {
+        let again = RowMarks {
+            again: true,
+            ..RowMarks::default()
+        };
+        let ahead = RowMarks { ahead: true, ..again };
+        let unsettled = RowMarks {
+            unsettled: true,
+            ..again
+        };
+        let mut baseline = Baseline::default();
+        for (hash, marks) in [
+            (1, again),
+            (1, again),
+            (2, ahead),
+            (3, unsettled),
+            (4, RowMarks::default()),
+        ] {
+            baseline.take(hash, marks);
+        }
+        let mut completed = TableState::default();
+        assert_eq!(baseline.plan(&mut completed), 4, "what is too new is not counted");
+        let mut known = completed.promoted([]).fingerprints;
+        let found = [1, 1, 1, 2, 3, 4].map(|hash| known.take(hash));
+        assert_eq!(found, [true, true, false, true, false, false]);
     }
 }

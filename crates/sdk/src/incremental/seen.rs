@@ -26,14 +26,12 @@ pub struct SeenRows {
     delivered: Fingerprints,
     /// Of the rows behind the stored cursor, those that are new, when they were counted before the run: all others are known.
     awaited: Option<Multiset>,
-    baseline: bool,
 }
 
 /// What becomes of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Delivered,
-    Filtered,
     Deduplicated,
     /// It belongs to the next run, and is not counted.
     Left,
@@ -47,13 +45,12 @@ struct Judgement {
 }
 
 impl SeenRows {
-    /// `delivered` is what the last run remembered; with `baseline` rows are only remembered for the next run and never delivered (`start_from: now`).
+    /// `delivered` is what the last run remembered.
     #[must_use]
-    pub fn new(delivered: Fingerprints, baseline: bool) -> Self {
+    pub fn new(delivered: Fingerprints) -> Self {
         Self {
             delivered,
             awaited: None,
-            baseline,
         }
     }
 
@@ -63,13 +60,11 @@ impl SeenRows {
         Self {
             delivered,
             awaited: Some(awaited),
-            baseline: false,
         }
     }
 
-    /// Whether a row is to be delivered; one that is not is counted as filtered or deduplicated, or not at all when it is left for the next run. What the
-    /// next run has to know of it is remembered. `fingerprint` is asked only when it is needed: two rows with the same content must have the same in
-    /// every run.
+    /// Whether a row is to be delivered; one that is not is counted as deduplicated, or not at all when it is left for the next run. What the next run has to
+    /// know of it is remembered. `fingerprint` is asked only when it is needed: two rows with the same content must have the same in every run.
     pub fn is_new(&mut self, marks: RowMarks, fingerprint: impl FnOnce() -> u64, output: &mut PartitionWriter) -> bool {
         let Judgement { fate, remembered } = self.judge(marks, fingerprint);
         match remembered {
@@ -79,7 +74,6 @@ impl SeenRows {
         }
         match fate {
             Fate::Delivered => return true,
-            Fate::Filtered => output.filtered(1),
             Fate::Deduplicated => output.deduplicated(1),
             Fate::Left => {}
         }
@@ -87,11 +81,7 @@ impl SeenRows {
     }
 
     fn judge(&mut self, marks: RowMarks, fingerprint: impl FnOnce() -> u64) -> Judgement {
-        let fate_of_new = match (marks.unsettled, self.baseline) {
-            (true, _) => Fate::Left,
-            (false, true) => Fate::Filtered,
-            (false, false) => Fate::Delivered,
-        };
+        let fate_of_new = if marks.unsettled { Fate::Left } else { Fate::Delivered };
         let needs_no_fingerprint = if marks.unsettled {
             self.delivered.knows_no_row()
         } else {
@@ -112,11 +102,7 @@ impl SeenRows {
         if self.delivered.take(hash) {
             // One that is too new was delivered ahead of its time, and the next run sees it again.
             return Judgement {
-                fate: if self.baseline {
-                    Fate::Filtered
-                } else {
-                    Fate::Deduplicated
-                },
+                fate: Fate::Deduplicated,
                 remembered: (marks.again || marks.unsettled).then_some(hash),
             };
         }
@@ -144,7 +130,7 @@ impl SeenRows {
     /// Whether no row needs its fingerprint but those that the next run may see again.
     #[must_use]
     pub fn lets_all_pass(&self) -> bool {
-        self.delivered.knows_no_row() && self.awaited.is_none() && !self.baseline
+        self.delivered.knows_no_row() && self.awaited.is_none()
     }
 }
 

@@ -78,12 +78,12 @@ impl Incremental<'_> {
         }
         let upper_bound = extent.newest.clone().or(stored);
         if extent.rows > 0 || nulls > 0 {
-            let baseline = state.is_none() && self.options.start_from == StartFrom::Named(NamedStart::Now);
+            let begins_now = state.is_none() && self.options.start_from == StartFrom::Named(NamedStart::Now);
             let ordered = Ordered {
                 cursor: self.cursor.name.clone(),
                 key: Vec::new(),
                 unique: false,
-                since: match (baseline, &window_from) {
+                since: match (begins_now, &window_from) {
                     // What the next run would see again; what is older is passed over.
                     (true, Some(from)) => Since::Window { from: from.clone() },
                     _ => since,
@@ -97,12 +97,21 @@ impl Incremental<'_> {
                     .clone()
                     .filter(|cursor| !reaches(cursor, &upper_bound)),
                 again_from: window_from,
-                baseline,
+                baseline: false,
                 skipped_nulls: nulls,
                 known_to: None,
             };
-            let ordered = self.reconciled(&table, state, ordered, &mut completed_state).await?;
-            partitions.extend(self.partitions(ordered, &extent).await?);
+            if upper_bound.is_none() {
+                // No row has a cursor. What appears after that is the next run's, which would not know it for delivered.
+                partitions.push(self.left_out(nulls)?);
+            } else if begins_now {
+                // Whatever appears after that is new to the next run, however late this one is read.
+                let baseline = recount::baseline(self.planning, &table, &self.in_order(&ordered)).await?;
+                partitions.push(self.left_out(nulls + baseline.plan(&mut completed_state))?);
+            } else {
+                let ordered = self.reconciled(&table, state, ordered, &mut completed_state).await?;
+                partitions.extend(self.partitions(ordered, &extent).await?);
+            }
         }
         self.warn(state)?;
         Ok(TablePlan {
@@ -128,11 +137,8 @@ impl Incremental<'_> {
             return Ok(work);
         };
         let up_to = recount.up_to.clone();
-        let counted = Ordered {
-            key: order_key(self.planning.probe.relation, self.cursor),
-            ..work.clone()
-        };
-        let Some(found) = recount::count(self.planning, &table.schema, &counted, recount).await? else {
+        let counted = self.in_order(&work);
+        let Some(found) = recount::count(self.planning, table, &counted, recount).await? else {
             self.warnings.push(Recount::too_different(self.described.table));
             return Ok(work);
         };
@@ -148,6 +154,21 @@ impl Incremental<'_> {
             known_to: Some(up_to),
             ..work
         })
+    }
+
+    /// The work with the key that its pieces have: rows are known by it too.
+    fn in_order(&self, work: &Ordered) -> Ordered {
+        Ordered {
+            key: order_key(self.planning.probe.relation, self.cursor),
+            ..work.clone()
+        }
+    }
+
+    /// Rows that the run leaves out, when it reads no other.
+    fn left_out(&self, rows: u64) -> Result<Partition> {
+        let relation = self.planning.probe.relation;
+        let key = order_key(relation, self.cursor);
+        Work::left_out(rows, is_unique(relation, self.cursor, &key))
     }
 
     /// The work in pieces. Together they are the work: each row belongs to exactly one.

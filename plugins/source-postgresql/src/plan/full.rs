@@ -5,7 +5,6 @@ use longshore_sdk::prelude::*;
 use super::Planning;
 use crate::{
     catalog::{Heap, Relation},
-    connection::Session,
     errors::from_postgres,
     snapshot::Snapshot,
     work::{Ordered, Pages, Server, Work},
@@ -88,15 +87,6 @@ impl<'a> Heaps<'a> {
         }
         Ok(partitions)
     }
-}
-
-/// The file that a heap is in; another one means that its rows have other places.
-pub(crate) async fn heap_file(session: &Session, heap: &str) -> Result<Option<u32>> {
-    const FILE: &str = "SELECT pg_catalog.pg_relation_filenode($1::pg_catalog.text::pg_catalog.regclass)";
-    let row = session.query_one(FILE, &[&heap]).await;
-    Ok(row
-        .map_err(|error| from_postgres(&error, "looking for the table's file"))?
-        .get(0))
 }
 
 struct HeapSize {

@@ -62,7 +62,7 @@ pub(super) async fn plan(
     }
 }
 
-impl Incremental<'_> {
+impl<'a> Incremental<'a> {
     async fn make(mut self, table: Table, state: Option<&TableState>) -> Result<TablePlan> {
         let nulls = self.check_nulls().await?;
         let stored = state.and_then(|state| state.cursor.clone());
@@ -89,10 +89,10 @@ impl Incremental<'_> {
                 .into_partition("null-cursors", None)?,
             );
         }
-        let baseline = first_run && self.options.start_from == StartFrom::Named(NamedStart::Now);
+        let begins_now = first_run && self.options.start_from == StartFrom::Named(NamedStart::Now);
         let upper_bound = newest.clone().or(stored.clone());
         if let Some(up_to) = upper_bound.clone() {
-            let since = if baseline {
+            let since = if begins_now {
                 Self::baseline(&completed)
             } else {
                 self.since(stored.as_ref(), source_state.as_ref())
@@ -103,13 +103,22 @@ impl Incremental<'_> {
                 from: start,
                 unsettled: self.unsettled(),
                 again: self.again(&completed),
-                baseline,
                 skipped_nulls: nulls,
                 ahead_of: ahead_of.filter(|cursor| up_to.compare(cursor).is_none_or(Ordering::is_gt)),
                 ..self.everything_up_to(up_to)
             };
-            let ordered = self.reconciled(state, ordered, &mut completed_state).await?;
-            partitions.extend(self.divided(ordered).await?);
+            if begins_now {
+                self.large_without_index(false).await?;
+                // In this snapshot: an attempt in another one would take what has come since for what was there.
+                let baseline = recount::baseline(self.planning, self.relation, &ordered).await?;
+                let left_out = nulls + baseline.plan(&mut completed_state);
+                partitions.push(Work::left_out(left_out, ordered.unique)?);
+            } else {
+                let ordered = self.reconciled(state, ordered, &mut completed_state).await?;
+                partitions.extend(self.divided(ordered).await?);
+            }
+        } else if nulls > 0 {
+            partitions.push(Work::left_out(nulls, self.relation.key_is_unique)?);
         }
         self.warnings.extend(Recount::forgotten(&self.relation.shown, state));
         Ok(TablePlan {
@@ -195,30 +204,38 @@ impl Incremental<'_> {
     /// One partition in the order of the cursor; several in the order of the pages for a large table that is read from its beginning and has no index
     /// that has the order. To sort all of it would take the server's disk and time before the first row, and again after each interruption.
     async fn divided(&mut self, ordered: Ordered) -> Result<Vec<Partition>> {
-        let missing = missing_index(self.relation, self.cursor);
-        let from_the_beginning = ordered.since == Since::Beginning && !ordered.baseline;
-        if let Some(statement) = missing.as_ref().filter(|_| !self.relation.heaps.is_empty()) {
-            let heaps = Heaps::of(self.planning, self.relation).await?;
-            if heaps.are_large() {
-                self.warnings.push(format!(
-                    "No index of table {} begins with {}: {}: {statement}",
-                    self.relation.shown,
-                    self.cursor.name,
-                    if from_the_beginning {
-                        "it is read in the order of its pages now, and every later run searches the whole table"
-                    } else {
-                        "every run searches the whole table"
-                    }
-                ));
-                if from_the_beginning {
-                    return heaps.partitions(Some(&ordered));
-                }
-            }
+        let from_the_beginning = ordered.since == Since::Beginning;
+        let unordered = self.large_without_index(from_the_beginning).await?;
+        if let Some(heaps) = unordered.filter(|_| from_the_beginning) {
+            return heaps.partitions(Some(&ordered));
         }
         let estimate = self.relation.estimated_rows.filter(|_| from_the_beginning);
         Ok(vec![
             Work::Ordered(Box::new(ordered)).into_partition("ordered", estimate)?,
         ])
+    }
+
+    /// The heaps of a large table that no index orders. What that means is said.
+    async fn large_without_index(&mut self, from_the_beginning: bool) -> Result<Option<Heaps<'a>>> {
+        let missing = missing_index(self.relation, self.cursor);
+        let Some(statement) = missing.filter(|_| !self.relation.heaps.is_empty()) else {
+            return Ok(None);
+        };
+        let heaps = Heaps::of(self.planning, self.relation).await?;
+        if heaps.are_large() {
+            self.warnings.push(format!(
+                "No index of table {} begins with {}: {}: {statement}",
+                self.relation.shown,
+                self.cursor.name,
+                if from_the_beginning {
+                    "it is read in the order of its pages now, and every later run searches the whole table"
+                } else {
+                    "every run searches the whole table"
+                }
+            ));
+            return Ok(Some(heaps));
+        }
+        Ok(None)
     }
 
     /// Counts rows without a cursor where the options say that they matter.

@@ -18,7 +18,6 @@ use crate::{
     spec::Spec,
 };
 
-pub(crate) use full::heap_file;
 pub(crate) use incremental::failed;
 pub(crate) use order::missing_index;
 

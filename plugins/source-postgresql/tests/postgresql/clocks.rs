@@ -69,6 +69,30 @@ async fn a_writer_in_another_time_zone_and_a_transaction_older_than_the_overlap_
 }
 
 #[tokio::test]
+async fn local_times_of_the_hour_that_comes_twice_are_found_by_an_overlap_of_more_than_an_hour() {
+    let database = database(
+        "CREATE TABLE t (id int PRIMARY KEY, at timestamp NOT NULL); INSERT INTO t VALUES (1, '2025-11-02 01:59:00')",
+    )
+    .await;
+    let reading = async |overlap: &str| {
+        let mut reading = Reading::new(database.spec(json!({"cursor": "at", "overlap": overlap})), "t").await;
+        assert_eq!(reading.run().await.numbers("id"), [1]);
+        reading
+    };
+    let (mut usual, mut longer) = (reading("10m").await, reading("70m").await);
+    // In New York, an hour and six minutes later.
+    database
+        .execute("INSERT INTO t VALUES (2, '2025-11-02 01:05:00')")
+        .await;
+    assert_eq!(usual.run().await.count(), 0, "as the documentation says");
+    assert_eq!(longer.run().await.numbers("id"), [2]);
+    database
+        .execute("INSERT INTO t VALUES (3, '2025-11-02 02:00:00')")
+        .await;
+    assert_eq!(longer.run().await.numbers("id"), [3]);
+}
+
+#[tokio::test]
 async fn a_clock_that_jumps_back_five_minutes_hides_nothing() {
     let database = database(
         "CREATE TABLE t (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()); INSERT INTO t VALUES (1, now()), (2, now() + interval '5 minutes')",

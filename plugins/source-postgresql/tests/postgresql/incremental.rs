@@ -198,6 +198,18 @@ async fn null_cursors_stop_are_included_or_skipped() {
 }
 
 #[tokio::test]
+async fn rows_without_a_cursor_are_counted_where_there_are_no_others() {
+    let database = database("CREATE TABLE t (id int PRIMARY KEY, at timestamptz); INSERT INTO t VALUES (1), (2)").await;
+    let options = json!({"cursor": "at", "table_options": {"t": {"null_cursor": "skip"}}});
+    let mut reading = Reading::new(database.spec(options), "t").await;
+    let rows = reading.run().await;
+    assert_eq!((rows.count(), rows.filtered), (0, 2));
+    database.execute("INSERT INTO t VALUES (3, now())").await;
+    let rows = reading.run().await;
+    assert_eq!((rows.numbers("id"), rows.filtered), (vec![3], 2));
+}
+
+#[tokio::test]
 async fn the_first_run_starts_where_it_is_told() {
     let database = database(EVENTS).await;
     let spec = |start: &str| {

@@ -189,6 +189,47 @@ async fn rows_that_move_while_a_full_read_is_interrupted_are_found() {
 }
 
 #[tokio::test]
+async fn a_first_run_that_begins_now_and_is_interrupted_leaves_what_came_since_to_the_next_run() {
+    let database = database(
+        "CREATE TABLE t (id int PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()); CREATE VIEW v AS SELECT * FROM t; \
+         INSERT INTO t SELECT n, now() - n * interval '1 second' FROM generate_series(1, 100) n",
+    )
+    .await;
+    let options = json!({"t": {"start_from": "now"}, "v": {"start_from": "now"}});
+    let spec = database.spec(json!({"cursor": "at", "settle": "0s", "table_options": options}));
+    for (table, late) in [("t", 900), ("v", 901)] {
+        let select = |resume| {
+            vec![TableSelection {
+                name: table.to_owned(),
+                resume,
+                ..TableSelection::default()
+            }]
+        };
+        let source = SourceHarness::configure::<PostgreSql>(spec.clone()).await.unwrap();
+        let plan = source.open_run("run", 1, select(None)).await.unwrap().remove(0);
+        drop(source);
+        // Nothing was read, and it lies where the run would look for what is there already.
+        database
+            .execute(&format!("INSERT INTO t VALUES ({late}, now() - interval '30 seconds')"))
+            .await;
+        let source = SourceHarness::configure::<PostgreSql>(spec.clone()).await.unwrap();
+        let plan = source.open_run("run", 2, select(Some(plan))).await.unwrap().remove(0);
+        let mut marks = Vec::new();
+        for partition in &plan.partitions {
+            let outcome = source.read("run", table, partition, None).await.unwrap();
+            assert_eq!(outcome.rows().num_rows(), 0, "{table}");
+            marks.extend(outcome.marks);
+        }
+        source.close_run("run").await.unwrap();
+        let remembered = marks.iter().map(|mark| &mark.checkpoint.fingerprints);
+        let mut next = Reading::new(spec.clone(), table).await;
+        next.state = Some(plan.completed_state.unwrap().promoted(remembered));
+        assert_eq!(next.run().await.numbers("id"), [late], "{table}");
+        assert_eq!(next.run().await.count(), 0, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_that_is_gone_is_an_error_that_a_new_attempt_cures() {
     let database = database("CREATE TABLE t (id int); INSERT INTO t VALUES (1)").await;
     let source = SourceHarness::configure::<PostgreSql>(database.spec(json!({})))

@@ -167,7 +167,7 @@ impl Table {
         let delivered = delivered_before(self.state.as_ref(), |_| Ok(Some(()))).unwrap();
         let mut seen = match plan.known_to {
             Some(_) => SeenRows::counted(delivered, plan.completed.awaited.clone()),
-            None => SeenRows::new(delivered, false),
+            None => SeenRows::new(delivered),
         };
         let mut remembered = Fingerprints::default();
         let rows: Vec<(Row, u32)> = self
