@@ -68,10 +68,9 @@ impl Alerting {
             let teller = Teller {
                 alerter: self.alerter.clone(),
                 sync: sync.clone(),
-                configuration: self.configuration.subscribe(),
                 store_only: self.store_only.clone(),
             };
-            self.telling.spawn(teller.tell(told));
+            self.telling.spawn(teller.tell(told, self.configuration.subscribe()));
         }
     }
 
@@ -115,53 +114,60 @@ async fn all_of(tasks: &mut JoinSet<()>, within: Duration) -> bool {
 struct Teller {
     alerter: Alerter,
     sync: String,
-    configuration: watch::Receiver<Arc<Configuration>>,
     store_only: CancellationToken,
 }
 
 impl Teller {
-    async fn tell(self, mut told: mpsc::Receiver<Ended>) {
+    /// What has happened is stored at once and in any case; what is then to be told may be broken off.
+    async fn tell(self, mut told: mpsc::Receiver<Ended>, mut configuration: watch::Receiver<Arc<Configuration>>) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut left = loop {
-            let ended = tokio::select! {
+        loop {
+            let patience = tokio::select! {
                 ended = told.recv() => match ended {
-                    Some(ended) => Some(ended),
+                    Some(ended) => {
+                        let wanted = Arc::clone(&configuration.borrow());
+                        self.store(&wanted, &ended).await;
+                        Patience::NEW
+                    }
                     None => return,
                 },
-                _ = look.tick() => None,
+                _ = look.tick() => Patience::AGAIN,
+                Ok(()) = configuration.changed() => Patience::AGAIN,
             };
-            let patience = match ended {
-                Some(_) => Patience::NEW,
-                None => Patience::AGAIN,
-            };
+            let wanted = Arc::clone(&configuration.borrow_and_update());
             tokio::select! {
-                () = self.look(ended.as_ref(), patience) => {}
-                () = self.store_only.cancelled() => break ended,
+                () = self.look(&wanted, patience) => {}
+                // What is told may not be wanted any more.
+                Ok(()) = configuration.changed() => look.reset_immediately(),
+                () = self.store_only.cancelled() => break,
             }
-        };
-        // The first may be stored already, and is then no news.
-        loop {
-            if let Some(ended) = &left {
-                self.look(Some(ended), Patience::NONE).await;
-            }
-            left = match told.recv().await {
-                Some(ended) => Some(ended),
-                None => return,
-            };
+        }
+        let wanted = Arc::clone(&configuration.borrow());
+        while let Some(ended) = told.recv().await {
+            self.store(&wanted, &ended).await;
         }
     }
 
-    /// What follows from the end of a run, or from the time that has passed.
-    async fn look(&self, ended: Option<&Ended>, patience: Patience) {
-        let configuration = Arc::clone(&self.configuration.borrow());
+    /// Stores what follows from the end of a run.
+    async fn store(&self, wanted: &Configuration, ended: &Ended) {
         let now = UnixMicros::now();
-        let looked = match (configuration.source(&self.sync), ended) {
-            (Some(source), Some(ended)) => self.alerter.run_ended(source, ended, now, patience).await,
-            (Some(source), None) => self.alerter.time_passed(source, now, patience).await,
-            // It has left the configuration, and nobody wants to hear of it any more.
-            (None, _) => self.alerter.forget(&self.sync).await,
-        };
+        // Of a sync that has left the configuration nobody wants to hear any more.
+        if let Some(source) = wanted.source(&self.sync) {
+            self.log(self.alerter.run_ended(source, ended, now, Patience::NONE).await);
+        }
+    }
+
+    /// Tells what is untold, and what follows from the time that has passed.
+    async fn look(&self, wanted: &Configuration, patience: Patience) {
+        let now = UnixMicros::now();
+        self.log(match wanted.source(&self.sync) {
+            Some(source) => self.alerter.time_passed(source, now, patience).await,
+            None => self.alerter.forget(&self.sync).await,
+        });
+    }
+
+    fn log(&self, looked: longshore_core::Result<()>) {
         if let Err(error) = looked {
             tracing::warn!(sync = self.sync, %error, "alerts could not be looked at");
         }

@@ -37,8 +37,13 @@ impl Serving {
 
     /// The same with more options of the sync.
     async fn start_with(more: &str) -> Self {
+        Self::start_of(&["a"], more).await
+    }
+
+    /// The same with several syncs.
+    async fn start_of(syncs: &[&str], more: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        let text = configuration(&["a"]).replace("registry: local, tables", &format!("registry: local, {more} tables"));
+        let text = configuration(syncs).replace("registry: local, tables", &format!("registry: local, {more} tables"));
         write(folder.path(), &text);
         let path = folder.path().join("longshore.yml");
         let secrets = Secrets::new();
@@ -46,7 +51,7 @@ impl Serving {
         let cancel = CancellationToken::new();
         let options = Options {
             paths: vec![path],
-            drain_timeout: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(2),
             clock: Clock::default(),
         };
         let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();

@@ -169,3 +169,29 @@ fn names_of_syncs_and_tables_are_escaped() {
         metrics.scraped()
     );
 }
+
+#[tokio::test]
+async fn a_sync_that_is_gone_has_no_last_success_and_begins_anew_when_it_is_back() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("state.db");
+    let store = longshore_state::sqlite::SqliteStore::open(&path).await.unwrap();
+    let metrics = Metrics::default();
+    let succeeded = |seconds: i64| {
+        let at = UnixMicros(seconds * 1_000_000);
+        metrics.ended("shop", RunStatus::Completed, Duration::ZERO, at);
+    };
+    let known = || {
+        let series = series(&metrics);
+        series
+            .get(r#"longshore_last_success_timestamp_seconds{sync="shop"}"#)
+            .copied()
+    };
+    succeeded(9);
+    let stays = BTreeSet::from(["shop".to_owned()]);
+    metrics.know_stored(&store, &stays).await.unwrap();
+    assert_eq!(known(), Some(9.0));
+    metrics.know_stored(&store, &BTreeSet::new()).await.unwrap();
+    assert_eq!(known(), None);
+    succeeded(7);
+    assert_eq!(known(), Some(7.0));
+}

@@ -241,17 +241,26 @@ impl<'a> Encoder<'a> {
         };
         let plan = self.plan;
         let refused = |violation| Unsent::Rejected(plan.column_name(index), violation);
-        let time = match column.value(row) {
-            Value::Null => return Ok(None),
-            Value::Instant(time) => time,
-            Value::Text(text) => instant::parse(&text, false).map_err(|violation| {
+        let of_text = |text: &str| {
+            instant::parse(text, false).map_err(|violation| {
                 refused(Violation {
                     rule: "event_time_invalid",
                     ..violation
                 })
-            })?,
+            })
+        };
+        let no_time = || refused(Violation::new("event_time_invalid", "A value that is no time"));
+        let time = match column.value(row) {
+            Value::Null => return Ok(None),
+            Value::Instant(time) => time,
+            Value::Text(text) => of_text(&text)?,
+            Value::JsonText(text) => match serde_json::from_str(text) {
+                Ok(Json::Null) => return Ok(None),
+                Ok(Json::Text(text)) => of_text(&text)?,
+                _ => return Err(no_time()),
+            },
             Value::Unwritable(violation) => return Err(refused(violation)),
-            _ => return Err(refused(Violation::new("event_time_invalid", "A value that is no time"))),
+            _ => return Err(no_time()),
         };
         // A little ahead is a clock that is a little ahead: such an event waits before it is sent.
         if time - self.now > EVENT_LEAD {

@@ -505,6 +505,32 @@ fn json_can_be_the_custom_id_and_the_name_where_it_is_one() {
 }
 
 #[test]
+fn json_can_be_the_time_of_an_event_where_it_is_a_text_that_is_one() {
+    let columns = |time: &str| {
+        let texts = vec![
+            ("custom_id", text(&[Some("a")])),
+            ("event_name", text(&[Some("bought")])),
+        ];
+        let time = documents("event_time", &[time]);
+        named(texts).into_iter().chain([time]).collect()
+    };
+    let minute_ago = json!(format_time(NOW - 60));
+    for (time, expected) in [
+        (minute_ago.to_string(), Ok(minute_ago)),
+        ("null".to_owned(), Ok(Json::Null)),
+        ((NOW - 60).to_string(), Err("event_time_invalid")),
+        ("\"yesterday\"".to_owned(), Err("event_time_invalid")),
+    ] {
+        let encoded = encode_columns(columns(&time), &json!({ "target": "profile_events" }));
+        let found = match encoded.rejects.first() {
+            Some(reject) => Err(reject.rule.as_str()),
+            None => Ok(operations(&encoded)[0]["events"][0]["time"].clone()),
+        };
+        assert_eq!(found, expected, "{time}");
+    }
+}
+
+#[test]
 fn a_tag_is_as_long_as_it_is_in_lower_case() {
     let tags = |tag: &str| {
         let mut columns = event_columns(Arc::new(TimestampSecondArray::from(vec![NOW - 60])));
