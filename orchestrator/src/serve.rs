@@ -158,6 +158,7 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         .map_err(|error| Error::internal("signals", "Signals can not be listened to").with_cause(&error))?;
     let door = control::Door::make(&state_file)?;
     let stored = recovery::stored(store.as_ref(), &held.hold, options.clock.now()).await?;
+    let known: Vec<String> = stored.iter().map(|sync| sync.sync.clone()).collect();
     let concurrent_runs = usize::from(configuration.settings.serve.concurrent_runs);
     let scheduler = Scheduler::new(plan(&configuration), stored, concurrent_runs);
     let syncs = configuration.sources.len();
@@ -169,7 +170,7 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
     let alerter = Alerter::new(Arc::clone(&store), secrets.clone(), metrics.clone());
     let parts = Parts {
         scheduler,
-        alerting: Alerting::start(alerter, Arc::clone(&configuration)),
+        alerting: Alerting::start(alerter, Arc::clone(&configuration), known),
         configuration,
         options,
         secrets: secrets.clone(),

@@ -39,7 +39,12 @@ pub(super) struct Alerting {
 }
 
 impl Alerting {
-    pub(super) fn start(alerter: Alerter, configuration: Arc<Configuration>) -> Self {
+    /// `known`: the syncs that a daemon has run by now. What holds of those that are gone is forgotten.
+    pub(super) fn start(
+        alerter: Alerter,
+        configuration: Arc<Configuration>,
+        known: impl IntoIterator<Item = String>,
+    ) -> Self {
         let mut alerting = Self {
             alerter,
             configuration: watch::Sender::new(configuration),
@@ -47,27 +52,27 @@ impl Alerting {
             telling: JoinSet::new(),
             store_only: CancellationToken::new(),
         };
-        alerting.begin_new_syncs();
+        alerting.begin_new_syncs(known);
         alerting
     }
 
     pub(super) fn reconfigured(&mut self, configuration: Arc<Configuration>) {
         self.configuration.send_replace(configuration);
-        self.begin_new_syncs();
+        self.begin_new_syncs([]);
     }
 
-    fn begin_new_syncs(&mut self) {
+    fn begin_new_syncs(&mut self, known: impl IntoIterator<Item = String>) {
         let configuration = Arc::clone(&self.configuration.borrow());
-        for source in &configuration.sources {
-            let sync = &source.spec.name;
-            if self.ended.contains_key(sync) {
+        let configured = configuration.sources.iter().map(|source| source.spec.name.clone());
+        for sync in configured.chain(known) {
+            if self.ended.contains_key(&sync) {
                 continue;
             }
             let (ended, told) = mpsc::channel(WAITING);
             self.ended.insert(sync.clone(), ended);
             let teller = Teller {
                 alerter: self.alerter.clone(),
-                sync: sync.clone(),
+                sync,
                 store_only: self.store_only.clone(),
             };
             self.telling.spawn(teller.tell(told, self.configuration.subscribe()));
@@ -118,7 +123,7 @@ struct Teller {
 }
 
 impl Teller {
-    /// What has happened is stored at once and in any case; what is then to be told may be broken off.
+    /// What has happened is stored at once; telling it is broken off for whatever comes meanwhile, and begun again.
     async fn tell(self, mut told: mpsc::Receiver<Ended>, mut configuration: watch::Receiver<Arc<Configuration>>) {
         let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -138,14 +143,31 @@ impl Teller {
             let wanted = Arc::clone(&configuration.borrow_and_update());
             tokio::select! {
                 () = self.look(&wanted, patience) => {}
+                Some(ended) = told.recv() => {
+                    self.store(&wanted, &ended).await;
+                    look.reset_immediately();
+                }
                 // What is told may not be wanted any more.
-                Ok(()) = configuration.changed() => look.reset_immediately(),
+                () = self.wants_else(&mut configuration, &wanted) => look.reset_immediately(),
                 () = self.store_only.cancelled() => break,
             }
         }
         let wanted = Arc::clone(&configuration.borrow());
         while let Some(ended) = told.recv().await {
             self.store(&wanted, &ended).await;
+        }
+    }
+
+    /// Waits until the sync wants to be told of something else, or at another address.
+    async fn wants_else(&self, configuration: &mut watch::Receiver<Arc<Configuration>>, wanted: &Configuration) {
+        let alerts = |configuration: &Configuration| {
+            let source = configuration.source(&self.sync)?;
+            source.spec.alerts.clone()
+        };
+        let before = alerts(wanted);
+        // Never: the daemon ends.
+        if configuration.wait_for(|now| alerts(now) != before).await.is_err() {
+            std::future::pending().await
         }
     }
 

@@ -44,7 +44,7 @@ export function follow({ onEvent, onState, poll, onError }) {
       // The stream may have come meanwhile.
       if (timer !== null) onState("polling");
     } catch (error) {
-      onState("offline");
+      if (timer !== null) onState("offline");
       onError(error);
     }
     if (!stopped.signal.aborted && timer !== null) timer = setTimeout(asking, POLL_MS);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use longshore_sdk::{
-    incremental::{KnownRows, ReadOptions},
+    incremental::{KnownRows, ReadOptions, read_descriptor},
     prelude::*,
 };
 
@@ -20,6 +20,7 @@ use crate::{
     snapshot::Snapshot,
     source_state::SourceState,
     spec::Spec,
+    work::{Server, Work},
 };
 
 /// So often is a snapshot taken anew because a table was rewritten at that moment; then the next attempt may try.
@@ -80,7 +81,10 @@ async fn plan_tables(
         let relation = plan::relation(&planning, &selection.name).await?;
         let mut plan = plan::plan(&planning, &relation, selection).await?;
         let places = match &selection.resume {
-            Some(_) => Places::of(&planning, &relation, &plan.partitions).await?,
+            Some(_) => {
+                check_not_behind(snapshot, &plan).map_err(|error| error.with_table(&relation.shown))?;
+                Places::of(&planning, &relation, &plan.partitions).await?
+            }
             None => None,
         };
         let repeats = places.as_ref().and_then(|places| places.warning(&relation.shown));
@@ -101,6 +105,35 @@ async fn plan_tables(
     Ok((tables, plans))
 }
 
+/// An interrupted run can not go on in a view that is older than its first one, such as that of a standby which has not replayed so much: pieces would be done
+/// without rows that the run has counted as seen. Of one server, the oldest open transaction is never an older one later.
+fn check_not_behind(snapshot: &Snapshot, plan: &TablePlan) -> Result<()> {
+    let state = plan
+        .completed_state
+        .as_ref()
+        .map(SourceState::of)
+        .transpose()?
+        .flatten();
+    let mut seen: Vec<(Server, u64)> = state
+        .and_then(|state| Some((state.server(), state.xmin?)))
+        .into_iter()
+        .collect();
+    for partition in &plan.partitions {
+        if let Work::Pages(pages) = read_descriptor(&partition.descriptor)? {
+            seen.push((pages.server, pages.first_xmin));
+        }
+    }
+    if !seen.iter().any(|(server, xmin)| server.is_behind(*xmin, snapshot)) {
+        return Ok(());
+    }
+    Err(Error::source(
+        "server_behind",
+        "The server answers with an older state than the interrupted run has seen: a standby that has not replayed as much, or a server that was put back",
+    )
+    .retryable()
+    .with_remedy("Wait until it has caught up, or let the run go with `longshore state reset`, which reads the table from its beginning."))
+}
+
 /// Options under a name that nothing has would be silently without effect: a column that was to be left out would be sent.
 async fn check_options(holder: &Session, spec: &Spec, open: &OpenRun) -> Result<()> {
     let selected = |name: &String| open.tables.iter().any(|selection| selection.name == *name);
@@ -114,16 +147,20 @@ async fn check_options(holder: &Session, spec: &Spec, open: &OpenRun) -> Result<
     Ok(())
 }
 
-/// Whether a table that the plans read was rewritten between the snapshot and the lock on it.
+/// Whether a table that the plans read was rewritten, or got another name, between the snapshot and the lock on it.
 ///
 /// ALTER TABLE, TRUNCATE and a refresh of a materialized view put rows into another file, where an older snapshot sees none of them: the run would find
 /// the table empty and be content. Planning has locked every table below the selected ones (ACCESS SHARE, until the run is closed), so none is
-/// rewritten from here on; whether one was is seen where the file of the snapshot's catalog is not the file of now.
+/// rewritten from here on; whether one was is seen where the file of the snapshot's catalog is not the file of now. The name is in that catalog too, and
+/// one that means nothing any more would pass for a partition that is gone.
 async fn rewritten_since(holder: &Session) -> Result<bool> {
     const REWRITTEN: &str = "\
         SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_class c ON c.oid = l.relation \
+          LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
           WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.relation >= 16384 \
-            AND (c.oid IS NULL OR c.relkind IN ('r', 'm') AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode))";
+            AND (c.oid IS NULL OR c.relkind IN ('r', 'm') AND (pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode \
+              OR CASE WHEN pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
+                 THEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', n.nspname, c.relname)) IS DISTINCT FROM c.oid ELSE false END)))";
     let row = holder.query_one(REWRITTEN, &[]).await;
     Ok(row
         .map_err(|error| from_postgres(&error, "looking for tables that were rewritten"))?

@@ -27,8 +27,7 @@ pub(crate) enum Moved {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Places {
     pub(crate) moved: Moved,
-    /// The names that heaps of the plan have now. One that is not here is gone, and its rows with it; or it was rewritten, which is never undone, so that no
-    /// later attempt finds it either.
+    /// The names that heaps of the plan have now. One that is not here is gone, and its rows with it; or it was rewritten, and is in that file for good.
     names: HashMap<String, String>,
     /// Heaps of the table that the plan does not know, those that were rewritten among them: no piece has their rows.
     pub(crate) unplanned: Vec<String>,
@@ -88,8 +87,8 @@ impl Places {
         let may_be_same = first.server.may_be(snapshot) && first.first_xmin <= snapshot.xmax;
         // A file of another number is a rewritten one only where it is of the same server.
         let is_same = may_be_same && (rewritten.is_empty() || first.server.is(snapshot));
-        // What is gone may be a heap of the table still where those can not be told any more.
-        let is_known = names.len() == planned.len() || !present.is_empty();
+        // Where the table's heaps can not be told, as with a foreign partition among them, what is gone may be one of them, and rows may have moved to others.
+        let is_known = !present.is_empty();
         let moved = if is_same && is_known {
             Moved::Rows
         } else {

@@ -62,11 +62,19 @@ impl SourceState {
         self.next_transaction.is_some_and(|next| snapshot.xmin < next)
     }
 
+    /// The server that the run saw.
+    pub(crate) fn server(&self) -> Server {
+        Server {
+            system_identifier: self.system_identifier.clone(),
+            timeline: self.timeline,
+        }
+    }
+
     /// Why transaction numbers of this state mean nothing to the server that is read now, if so.
     pub(crate) fn foreign_to(&self, snapshot: &Snapshot) -> Option<&'static str> {
         let server = Server {
-            system_identifier: self.system_identifier.clone(),
-            ..Server::default()
+            timeline: None,
+            ..self.server()
         };
         if !server.may_be(snapshot) {
             return Some("another database cluster answers than in the last run");

@@ -134,6 +134,11 @@ impl Server {
         self.system_identifier.is_some() && self.timeline.is_some() && *self == Self::of(snapshot)
     }
 
+    /// Whether a snapshot of this very server is older than one in which `xmin` was the oldest open transaction.
+    pub(crate) fn is_behind(&self, xmin: u64, snapshot: &Snapshot) -> bool {
+        self.is(snapshot) && snapshot.xmin < xmin
+    }
+
     /// Whether a snapshot can be of this server, as far as is known.
     pub(crate) fn may_be(&self, snapshot: &Snapshot) -> bool {
         fn agree<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
@@ -170,5 +175,26 @@ impl Work {
             total_order,
             ..partition
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_that_is_older_than_the_first_one_is_known_where_the_server_is() {
+        let snapshot = |xmin, timeline| Snapshot {
+            xmin,
+            system_identifier: Some("7".to_owned()),
+            timeline,
+            ..Snapshot::default()
+        };
+        let server = Server::of(&snapshot(0, Some(1)));
+        assert!(server.is_behind(700, &snapshot(699, Some(1))));
+        assert!(!server.is_behind(700, &snapshot(700, Some(1))));
+        // Numbers of another server, or of one that may be, say nothing.
+        assert!(!server.is_behind(700, &snapshot(699, Some(2))));
+        assert!(!Server::default().is_behind(700, &snapshot(699, Some(1))));
     }
 }

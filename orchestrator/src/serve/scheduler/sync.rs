@@ -242,6 +242,9 @@ impl SyncState {
         if let Some(step) = self.turn.as_ref().and_then(|turn| turn.recording(&sync)) {
             return Some(step);
         }
+        if let Some(step) = self.give_up(now) {
+            return Some(step);
+        }
         if draining {
             return None;
         }
@@ -280,6 +283,18 @@ impl SyncState {
         })
     }
 
+    /// Due times that somebody's cancel was about; also while it drains or is paused, so that no later daemon makes up for them.
+    fn give_up(&self, now: UnixMicros) -> Option<Step> {
+        if self.removed || self.turn.is_some() {
+            return None;
+        }
+        let given_up = self.given_up_until.map(|until| until.min(now))?;
+        let (schedule, _) = self.schedule()?;
+        let sync = self.name().to_owned();
+        let due = started_until(&sync, schedule, self.next?, given_up)?;
+        Some(Step::Miss { sync, due })
+    }
+
     fn decide_due_times(&self, now: UnixMicros) -> Option<Step> {
         let (schedule, catch_up) = self.schedule()?;
         if self.paused {
@@ -297,16 +312,10 @@ impl SyncState {
                     due,
                 }),
             },
-            None => {
-                let given_up = self.given_up_until.map(|until| until.min(now));
-                if let Some(due) = given_up.and_then(|until| started_until(&sync, schedule, first, until)) {
-                    return Some(Step::Miss { sync, due });
-                }
-                Some(match decide(&sync, schedule, *catch_up, first, now)? {
-                    Decision::Miss(due) => Step::Miss { sync, due },
-                    Decision::Run(due) => Step::Open { sync, due: Some(due) },
-                })
-            }
+            None => Some(match decide(&sync, schedule, *catch_up, first, now)? {
+                Decision::Miss(due) => Step::Miss { sync, due },
+                Decision::Run(due) => Step::Open { sync, due: Some(due) },
+            }),
         }
     }
 

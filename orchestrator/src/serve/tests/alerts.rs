@@ -101,7 +101,7 @@ async fn a_sync_that_leaves_the_configuration_leaves_no_alert_although_its_webho
     let store: Arc<dyn StateStore> = Arc::new(store);
     let metrics = Metrics::default();
     let alerter = Alerter::new(Arc::clone(&store), Secrets::new(), metrics.clone());
-    let mut alerting = Alerting::start(alerter, configured(&["a", "b"]));
+    let mut alerting = Alerting::start(alerter.clone(), configured(&["a", "b"]), []);
     let failed = Ended {
         outcome: Outcome::Failed,
         ..Ended::default()
@@ -124,5 +124,9 @@ async fn a_sync_that_leaves_the_configuration_leaves_no_alert_although_its_webho
     alerting.reconfigured(configured(&["a"]));
     alerting.run_ended("a", failed);
     comes_to(true).await;
+    alerting.end(Instant::now()).await;
+    // It may also leave while no daemon runs.
+    let alerting = Alerting::start(alerter, configured(&["b"]), ["a".to_owned()]);
+    comes_to(false).await;
     alerting.end(Instant::now()).await;
 }

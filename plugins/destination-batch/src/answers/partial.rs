@@ -1,55 +1,50 @@
 //! From a partial error back to the rows of its operation.
 
-use chrono::{DateTime, Utc};
 use longshore_sdk::prelude::*;
 use serde_json::Value as Json;
 
 use super::success::PartialError;
-use crate::{
-    encode::{batch::Row, rows::is_late},
-    mapping::TablePlan,
-    operation::Operation,
-    spec::Target,
-};
+use crate::{encode::batch::Row, operation::Operation, spec::Target};
 
 /// Characters of the API's reason that are kept.
 const REASON_CHARS: usize = 200;
+
+/// Parts of an event that are no attributes, by their names in the API.
+const PARTS_OF_AN_EVENT: [&str; 3] = ["name", "time", "events"];
 
 /// The rejects that the partial errors of one operation mean.
 ///
 /// - About an attribute that was sent: the row whose value it was (attributes: the latest that has the column; events: each that has it), that column only.
 /// - About attributes, without saying which: every row of the operation, no column named, the rest counts as delivered.
 /// - Otherwise the operation or an event was refused: whole rows, each once, however many errors there are. The API does not say which of several events:
-///   those that are too old by now are taken where there are enough of them, and all if not, so that none is lost unseen. More than one is held: what
-///   Batch took of them would be there once more with each run that sends them.
-pub(crate) fn rejects_of(errors: &[PartialError], operation: &Operation, now: DateTime<Utc>) -> Vec<Reject> {
-    let plan = operation.rows()[0].plan();
+///   all are held, so that none is lost unseen, and none that Batch took is there once more with each run that sends them.
+pub(crate) fn rejects_of(errors: &[PartialError], operation: &Operation) -> Vec<Reject> {
     let mut rejects = Vec::new();
     let mut refusals = Vec::new();
     for error in errors {
-        let slot = slot_of(error, plan);
-        if slot.is_some() || error.category.eq_ignore_ascii_case("attribute") {
+        let slot = slot_of(error, operation);
+        if slot.is_some() || is_about_attributes(error) {
             rejects.extend(reject_attribute(error, slot, operation));
         } else {
             refusals.push(error);
         }
     }
-    rejects.extend(reject_rows(&refusals, operation, now));
-    rejects
+    if refusals.is_empty() {
+        return rejects;
+    }
+    // Beside whole rows, what is said of their columns is only noise.
+    reject_rows(&refusals, operation)
 }
 
-/// Whole rows, for errors that are about no attribute.
-fn reject_rows(errors: &[&PartialError], operation: &Operation, now: DateTime<Utc>) -> Vec<Reject> {
-    let Some(first) = errors.first() else {
-        return Vec::new();
-    };
-    let rule = rule_of(&first.category);
-    let accused = accused_rows(operation, errors.len(), now);
-    let is_uncertain = accused.len() > 1 && operation.target() == Target::ProfileEvents;
+/// Every row of the operation, for errors that are about no attribute.
+fn reject_rows(errors: &[&PartialError], operation: &Operation) -> Vec<Reject> {
+    let rows = operation.rows();
+    let rule = rule_of(errors.first().map_or("", |first| &first.category));
+    let is_uncertain = rows.len() > 1 && operation.target() == Target::ProfileEvents;
     let refused = if errors.len() == 1 { "one" } else { "some" };
     let of_several = format!(
         " (Batch refused {refused} of {} events sent together and does not say which: the others may be there)",
-        accused.len()
+        rows.len()
     );
     let reject_one = |row: &Row| {
         let reasons: Vec<String> = errors.iter().map(|error| reason(error, row)).collect();
@@ -63,23 +58,23 @@ fn reject_rows(errors: &[&PartialError], operation: &Operation, now: DateTime<Ut
             reject(row, &rule, "", reasons, true)
         }
     };
-    accused.into_iter().map(reject_one).collect()
+    rows.iter().map(reject_one).collect()
 }
 
-/// The rows among which are those that so many errors are about.
-fn accused_rows(operation: &Operation, errors: usize, now: DateTime<Utc>) -> Vec<&Row> {
-    let rows = operation.rows().iter();
-    let is_late_by_now = |row: &&Row| row.time().is_some_and(|time| is_late(time, now, row.plan()));
-    let late: Vec<&Row> = rows.clone().filter(is_late_by_now).collect();
-    // Where there are more errors, at least one is about another event.
-    if errors <= late.len() { late } else { rows.collect() }
+fn is_about_attributes(error: &PartialError) -> bool {
+    error.category.eq_ignore_ascii_case("attribute")
 }
 
 /// The attribute of ours that an error is about.
-fn slot_of(error: &PartialError, plan: &TablePlan) -> Option<usize> {
+fn slot_of(error: &PartialError, operation: &Operation) -> Option<usize> {
     let attribute = error.attribute.as_deref()?;
     // Inside an object, the API may name the place by a path: the column is its first part.
     let first_part = attribute.split(['.', '[']).next().unwrap_or(attribute);
+    let may_be_event = operation.target() == Target::ProfileEvents && PARTS_OF_AN_EVENT.contains(&first_part);
+    if may_be_event && !is_about_attributes(error) {
+        return None;
+    }
+    let plan = operation.rows()[0].plan();
     plan.slot_of(attribute).or_else(|| plan.slot_of(first_part))
 }
 
@@ -94,7 +89,7 @@ fn reject_attribute(error: &PartialError, slot: Option<usize>, operation: &Opera
             operation
                 .rows()
                 .iter()
-                .filter(|row| contains(row.event_json(), prefix))
+                .filter(|row| contains(attributes_of(row.event_json()), prefix))
                 .collect()
         }
         (_, None) => Vec::new(),
@@ -180,8 +175,17 @@ fn collect_values(tree: &Json, values: &mut Vec<String>) {
     }
 }
 
+/// The part of an event's JSON that holds its attributes.
+fn attributes_of(event: &[u8]) -> &[u8] {
+    find(event, b",\"attributes\":{").map_or(&[], |at| &event[at..])
+}
+
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    find(haystack, needle).is_some()
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]

@@ -40,6 +40,10 @@ impl CellWriter<'_> {
         let start = out.len();
         let value = match column.value(row) {
             Value::Null => return Ok(Written::Null),
+            // As text, JSON stays as it is.
+            Value::JsonText(text) if kind != AttributeKind::String && text.trim() == "null" => {
+                return Ok(Written::Null);
+            }
             Value::Unwritable(violation) => return Err(violation),
             value => value,
         };

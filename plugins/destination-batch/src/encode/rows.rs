@@ -424,12 +424,7 @@ fn name_of(value: Value<'_>) -> Result<Cow<'_, str>, Violation> {
     }
 }
 
-/// Whether the API would, or might by the time it gets there, refuse an event of this time as too old.
-pub(crate) fn is_late(time: DateTime<Utc>, now: DateTime<Utc>, plan: &TablePlan) -> bool {
-    earliest(now, plan).is_some_and(|earliest| time < earliest)
-}
-
-/// The time before which an event [`is_late`]; `None`: no event is.
+/// The time before which the API would, or might by the time it gets there, refuse an event as too old; `None`: no event is.
 fn earliest(now: DateTime<Utc>, plan: &TablePlan) -> Option<DateTime<Utc>> {
     plan.limits.earliest_event(now, EVENT_AGE_RESERVE)
 }

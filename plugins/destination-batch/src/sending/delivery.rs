@@ -58,11 +58,11 @@ impl HeldRow {
 
 impl Delivered {
     /// Operations that Batch took, but for what these errors are about.
-    fn take(&mut self, operations: Vec<Operation>, mut errors: Vec<success::PartialError>, now: DateTime<Utc>) {
+    fn take(&mut self, operations: Vec<Operation>, mut errors: Vec<success::PartialError>) {
         errors.sort_by_key(|error| error.bulk_index);
         for errors in errors.chunk_by(|one, next| one.bulk_index == next.bulk_index) {
             let operation = &operations[errors[0].bulk_index];
-            self.rejects.extend(partial::rejects_of(errors, operation, now));
+            self.rejects.extend(partial::rejects_of(errors, operation));
         }
         self.operations.extend(operations);
     }
@@ -185,7 +185,7 @@ pub(crate) async fn deliver(sending: Sending<'_>, request: Request, passage: Pas
     let mut to_send = vec![(operations, body)];
     while let Some((operations, body)) = to_send.pop() {
         match sending.send(&operations, body, &passage).await? {
-            Outcome::Taken(errors) => delivered.take(operations, errors, Utc::now()),
+            Outcome::Taken(errors) => delivered.take(operations, errors),
             Outcome::Held(rule) => {
                 let held = events_of(&operations).map(|row| HeldRow {
                     sequence: row.sequence(),

@@ -305,7 +305,8 @@ impl<'a> Incremental<'a> {
             cursor_type: self.cursor.type_name.clone(),
             delivered_to: self.delivered_to(cursor, newest),
             window_from: cursor.and_then(|cursor| self.window_from(cursor, last)),
-            xmin: self.relation.has_xmin.then_some(snapshot.xmin),
+            // Rows that were left for their youth are found by the window alone: their transactions have ended, and their cursors were passed.
+            xmin: (self.relation.has_xmin && self.unsettled().is_none()).then_some(snapshot.xmin),
             next_transaction: Some(snapshot.next_transaction),
             snapshot_at: snapshot.clock.at,
             system_identifier: snapshot.system_identifier.clone(),

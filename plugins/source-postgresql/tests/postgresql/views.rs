@@ -49,6 +49,26 @@ async fn the_newest_rows_of_a_view_wait_until_they_have_settled() {
 }
 
 #[tokio::test]
+async fn the_newest_rows_of_a_table_wait_as_well_where_somebody_asks_for_it() {
+    let database = database(
+        "CREATE TABLE t (id int PRIMARY KEY, at timestamptz NOT NULL); CREATE INDEX ON t (at, id); \
+         INSERT INTO t SELECT n, now() - n * interval '1 minute' FROM generate_series(1, 100) n",
+    )
+    .await;
+    database.execute("INSERT INTO t VALUES (900, now())").await;
+    let spec = |settle: &str| database.spec(json!({"cursor": "at", "table_options": {"t": {"settle": settle}}}));
+    let mut reading = Reading::new(spec("30s"), "t").await;
+    assert_eq!(reading.run().await.count(), 100, "all but the newest");
+    // The transaction that wrote it has ended long since.
+    database.execute("INSERT INTO t VALUES (901, now())").await;
+    assert_eq!(reading.run().await.count(), 0);
+    let mut settled = Reading::new(spec("0s"), "t").await;
+    settled.state = reading.state;
+    assert_eq!(settled.run().await.numbers("id"), [900, 901]);
+    assert_eq!(settled.run().await.count(), 0);
+}
+
+#[tokio::test]
 async fn a_row_of_a_view_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
     let database = database(VIEW).await;
     database

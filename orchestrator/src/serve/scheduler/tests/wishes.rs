@@ -134,6 +134,26 @@ fn what_was_cancelled_does_not_begin_again_for_times_that_had_passed() {
 }
 
 #[test]
+fn what_was_cancelled_is_given_up_for_the_next_daemon_too() {
+    for paused in [false, true] {
+        let mut world = World::new(vec![sync("a", CatchUp::Once)]);
+        world.until(10);
+        world.until(25);
+        world.pause("a", paused);
+        world.scheduler.cancel("a", world.now);
+        world.scheduler.drain();
+        world.end("a", Ended::Cancelled);
+        let expected = [(TurnStatus::Cancelled, due(10, 10)), (TurnStatus::Missed, due(20, 20))];
+        assert_eq!(world.turns_of("a"), expected, "{paused}");
+        world.restart();
+        world.pause("a", false);
+        assert!(world.running.is_empty(), "{paused}");
+        world.until(30);
+        assert_eq!(world.running, ["a"]);
+    }
+}
+
+#[test]
 fn a_wish_that_comes_before_an_end_is_recorded_is_a_wish_for_the_next_run() {
     let mut world = World::new(vec![sync("a", CatchUp::Once)]);
     world.until(10);

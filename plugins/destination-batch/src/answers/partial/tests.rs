@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use longshore_sdk::arrow::{
     array::{ArrayRef, RecordBatch, StringArray, TimestampSecondArray},
     datatypes::{Field, Schema},
@@ -67,11 +67,10 @@ fn profile() -> Operation {
 
 #[test]
 fn an_attribute_leads_to_the_row_whose_value_was_sent_and_to_its_column() {
-    let now = Utc::now();
-    let rejects = rejects_of(&[error("attribute", Some("plan"), "bad")], &profile(), now);
+    let rejects = rejects_of(&[error("attribute", Some("plan"), "bad")], &profile());
     assert_eq!(shown(&rejects), [(1, "plan", "refused_by_batch_attribute", false)]);
     for name in ["date(born)", "born"] {
-        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &profile(), now);
+        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &profile());
         assert_eq!(
             shown(&rejects),
             [(0, "date__born", "refused_by_batch_attribute", false)],
@@ -82,7 +81,7 @@ fn an_attribute_leads_to_the_row_whose_value_was_sent_and_to_its_column() {
 
 #[test]
 fn an_operation_that_was_refused_refuses_all_its_rows() {
-    let rejects = rejects_of(&[error("identifier", None, "bad")], &profile(), Utc::now());
+    let rejects = rejects_of(&[error("identifier", None, "bad")], &profile());
     assert_eq!(
         shown(&rejects),
         [
@@ -91,7 +90,7 @@ fn an_operation_that_was_refused_refuses_all_its_rows() {
         ]
     );
     assert_eq!(
-        shown(&rejects_of(&[error("a1", None, "bad")], &profile(), Utc::now()))[0].2,
+        shown(&rejects_of(&[error("a1", None, "bad")], &profile()))[0].2,
         "refused_by_batch"
     );
 }
@@ -105,7 +104,6 @@ fn the_reason_is_kept_without_the_values_it_quotes() {
             "value 'silver' of user-1 is not allowed",
         )],
         &profile(),
-        Utc::now(),
     );
     assert_eq!(rejects[0].reason, "Batch: value '…' of … is not allowed");
 }
@@ -129,14 +127,11 @@ fn events_at(times: &[DateTime<Utc>], now: DateTime<Utc>) -> Operation {
 }
 
 #[test]
-fn of_several_events_the_ones_too_old_by_now_are_meant_and_else_all_are_held() {
+fn of_several_events_one_of_which_was_refused_all_are_held() {
     let now = Utc::now();
     let refused = error("event", None, "refused");
-    let later = now + TimeDelta::hours(2);
-    let rejects = rejects_of(std::slice::from_ref(&refused), &events(now), later);
-    assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
-    let rejects = rejects_of(std::slice::from_ref(&refused), &events(now), now);
     let held = [(0, "", "uncertain_delivery", true), (1, "", "uncertain_delivery", true)];
+    let rejects = rejects_of(std::slice::from_ref(&refused), &events(now));
     assert_eq!(shown(&rejects), held);
     assert!(rejects.iter().all(|reject| reject.key == "u"), "{rejects:?}");
     assert!(
@@ -144,14 +139,34 @@ fn of_several_events_the_ones_too_old_by_now_are_meant_and_else_all_are_held() {
         "{}",
         rejects[0].reason
     );
-    let rejects = rejects_of(&[refused.clone(), refused.clone()], &events(now), later);
+    let of_a_column = error("attribute", Some("price"), "bad");
+    let rejects = rejects_of(&[refused.clone(), of_a_column, refused.clone()], &events(now));
+    assert_eq!(shown(&rejects), held, "a row that is refused has no column beside");
+    assert!(rejects[0].reason.contains("some of 2 events"), "{}", rejects[0].reason);
+    let rejects = rejects_of(&[refused.clone(), refused], &events_at(&[now], now));
+    assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
+}
+
+#[test]
+fn a_column_that_is_called_like_a_part_of_an_event_is_not_taken_for_it() {
+    let now = Utc::now();
+    let columns = || {
+        vec![
+            ("custom_id", text(&[Some("u"); 2])),
+            ("event_name", text(&[Some("a"); 2])),
+            ("name", text(&[None, Some("n")])),
+        ]
+    };
+    let events = operation("profile_events", columns(), now);
+    let rejects = rejects_of(&[error("event", Some("name"), "bad")], &events);
+    assert_eq!(shown(&rejects).len(), 2);
+    assert!(rejects.iter().all(|reject| reject.whole_row), "{rejects:?}");
+    let rejects = rejects_of(&[error("attribute", Some("name"), "bad")], &events);
     assert_eq!(
         shown(&rejects),
-        held,
-        "one of two errors is about the event that is not late"
+        [(1, "name", "refused_by_batch_attribute", false)],
+        "each event has a name of its own"
     );
-    let rejects = rejects_of(&[refused.clone(), refused], &events_at(&[now], now), now);
-    assert_eq!(shown(&rejects), [(0, "", "refused_by_batch_event", true)]);
 }
 
 #[test]
@@ -162,18 +177,18 @@ fn an_attribute_that_is_none_of_ours_refuses_whole_rows_unless_attributes_are_me
         ("event", "time"),
         ("event", "events[0].name"),
     ] {
-        let rejects = rejects_of(&[error(category, Some(attribute), "bad")], &events_at(&[now], now), now);
+        let rejects = rejects_of(&[error(category, Some(attribute), "bad")], &events_at(&[now], now));
         assert!(
             rejects.len() == 1 && rejects[0].whole_row,
             "{category}, {attribute}: {rejects:?}"
         );
     }
-    let rejects = rejects_of(&[error("attribute", Some("unknown"), "bad")], &events(now), now);
+    let rejects = rejects_of(&[error("attribute", Some("unknown"), "bad")], &events(now));
     assert!(
         rejects.len() == 2 && rejects.iter().all(|reject| !reject.whole_row),
         "{rejects:?}"
     );
-    let rejects = rejects_of(&[error("event", Some("price"), "bad")], &events(now), now);
+    let rejects = rejects_of(&[error("event", Some("price"), "bad")], &events(now));
     assert_eq!(shown(&rejects), [(1, "price", "refused_by_batch_event", false)]);
 }
 
@@ -181,7 +196,7 @@ fn an_attribute_that_is_none_of_ours_refuses_whole_rows_unless_attributes_are_me
 fn an_attribute_of_events_leads_to_the_events_that_have_it() {
     let now = Utc::now();
     for name in ["price", "price.currency", "price[0]"] {
-        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &events(now), now);
+        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &events(now));
         assert_eq!(
             shown(&rejects),
             [(1, "price", "refused_by_batch_attribute", false)],
@@ -198,7 +213,7 @@ fn a_row_that_several_errors_name_is_rejected_once_with_all_their_reasons() {
         Utc::now(),
     );
     let errors = [error("profile", None, "first"), error("profile", None, "second")];
-    let rejects = rejects_of(&errors, &operation, Utc::now());
+    let rejects = rejects_of(&errors, &operation);
     assert_eq!(rejects.len(), 1, "{rejects:?}");
     assert!(
         rejects[0].reason.contains("first") && rejects[0].reason.contains("second"),

@@ -367,6 +367,22 @@ fn a_declared_kind_takes_the_scalar_that_json_is() {
 }
 
 #[test]
+fn json_null_is_null_unless_json_is_wanted_as_text() {
+    for (kind, expected) in [
+        ("integer", None),
+        ("float", None),
+        ("boolean", None),
+        ("date", None),
+        ("url", None),
+        ("string", Some(json!("null"))),
+    ] {
+        let changes = json!({ "mapping": { "x": { "kind": kind } } });
+        let (field, array) = documents("x", &["null"]);
+        assert_eq!(attribute(field, array, &changes), Ok(expected), "{kind}");
+    }
+}
+
+#[test]
 fn nulls_are_omitted_or_unset() {
     let columns = || {
         named(vec![
