@@ -20,7 +20,7 @@ use crate::{
     snapshot::Snapshot,
     source_state::SourceState,
     spec::Spec,
-    work::{Server, Work},
+    work::Work,
 };
 
 /// So often is a snapshot taken anew because a table was rewritten at that moment; then the next attempt may try.
@@ -105,33 +105,42 @@ async fn plan_tables(
     Ok((tables, plans))
 }
 
-/// An interrupted run can not go on in a view that is older than its first one, such as that of a standby which has not replayed so much: pieces would be done
-/// without rows that the run has counted as seen. Of one server, the oldest open transaction is never an older one later.
+/// An interrupted run can not go on at a standby that has not replayed what the run has seen: pieces would be done, and a cursor stored, without rows that are
+/// yet to come. Of one server, the oldest open transaction is never an older one later.
 fn check_not_behind(snapshot: &Snapshot, plan: &TablePlan) -> Result<()> {
-    let state = plan
+    if !snapshot.is_standby {
+        return Ok(());
+    }
+    let mut is_behind = false;
+    if let Some(state) = plan
         .completed_state
         .as_ref()
         .map(SourceState::of)
         .transpose()?
-        .flatten();
-    let mut seen: Vec<(Server, u64)> = state
-        .and_then(|state| Some((state.server(), state.xmin?)))
-        .into_iter()
-        .collect();
+        .flatten()
+    {
+        is_behind |= state.server().is(snapshot)
+            && match state.xmin {
+                Some(xmin) => snapshot.xmin < xmin,
+                None => state
+                    .next_transaction
+                    .is_some_and(|next| snapshot.next_transaction < next),
+            };
+    }
     for partition in &plan.partitions {
         if let Work::Pages(pages) = read_descriptor(&partition.descriptor)? {
-            seen.push((pages.server, pages.first_xmin));
+            is_behind |= pages.server.is_behind(pages.first_xmin, snapshot);
         }
     }
-    if !seen.iter().any(|(server, xmin)| server.is_behind(*xmin, snapshot)) {
+    if !is_behind {
         return Ok(());
     }
     Err(Error::source(
         "server_behind",
-        "The server answers with an older state than the interrupted run has seen: a standby that has not replayed as much, or a server that was put back",
+        "This standby has not replayed what the interrupted run has seen already at another server",
     )
     .retryable()
-    .with_remedy("Wait until it has caught up, or let the run go with `longshore state reset`, which reads the table from its beginning."))
+    .with_remedy("Wait until it has caught up, or let the run go on at the server that it began at."))
 }
 
 /// Options under a name that nothing has would be silently without effect: a column that was to be left out would be sent.

@@ -84,7 +84,8 @@ impl Places {
             }
         }
         // Numbers that went back are of a server that was restored.
-        let may_be_same = first.server.may_be(snapshot) && first.first_xmin <= snapshot.xmax;
+        let went_back = first.server.is_behind(first.first_xmin, snapshot) || first.first_xmin > snapshot.xmax;
+        let may_be_same = first.server.may_be(snapshot) && !went_back;
         // A file of another number is a rewritten one only where it is of the same server.
         let is_same = may_be_same && (rewritten.is_empty() || first.server.is(snapshot));
         // Where the table's heaps can not be told, as with a foreign partition among them, what is gone may be one of them, and rows may have moved to others.
@@ -145,6 +146,7 @@ mod tests {
 
     fn snapshot(xmax: u64) -> Snapshot {
         Snapshot {
+            xmin: xmax.min(700),
             xmax,
             system_identifier: Some("7".to_owned()),
             timeline: Some(1),

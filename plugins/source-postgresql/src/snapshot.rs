@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) oldest_transaction_age: i64,
     /// How long ago the oldest prepared transaction was prepared, in microseconds. When it began nobody knows.
     pub(crate) oldest_prepared_age: Option<i64>,
+    /// It replays what another server has written.
+    pub(crate) is_standby: bool,
     /// On a standby, the primary's clock as of what was replayed, in microseconds since 1970 UTC: what the primary did later is yet to come.
     pub(crate) replayed_to: Option<i64>,
     /// Identifies the cluster; `None` when the user may not see it.
@@ -86,6 +88,7 @@ impl Snapshot {
             clock,
             oldest_transaction_age: age(before.get(0)),
             oldest_prepared_age: before.get::<_, Option<SystemTime>>(1).map(age),
+            is_standby: before.get(2),
             replayed_to: before
                 .get::<_, bool>(2)
                 .then(|| last_replayed.or(control.checkpoint).map(microseconds))

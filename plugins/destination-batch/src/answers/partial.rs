@@ -177,7 +177,8 @@ fn collect_values(tree: &Json, values: &mut Vec<String>) {
 
 /// The part of an event's JSON that holds its attributes.
 fn attributes_of(event: &[u8]) -> &[u8] {
-    find(event, b",\"attributes\":{").map_or(&[], |at| &event[at..])
+    const HEAD: &[u8] = b",\"attributes\":{";
+    find(event, HEAD).map_or(&[], |at| &event[at + HEAD.len()..])
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -64,7 +64,13 @@ impl Incremental<'_> {
         let since = self.since(state)?;
         let extent = self.extent(&since, start.as_ref()).await?;
         let completed_cursor = self.completed_cursor(stored.as_ref(), extent.newest.as_ref());
+        // Rows from before where this run looks would be unknown to the next one, such as when the overlap has become longer.
+        let looks_from = match &since {
+            Since::Window { from } | Since::After(from) => Some(from.clone()),
+            _ => None,
+        };
         let window_from = completed_cursor.as_ref().map(|cursor| self.window_from(cursor));
+        let window_from = window_from.map(|from| greater(from, looks_from));
         let mut completed_state = TableState {
             cursor_column: self.cursor.name.clone(),
             cursor: completed_cursor.clone(),

@@ -54,6 +54,21 @@ async fn a_row_that_appears_late_within_the_overlap_is_delivered_once() {
 }
 
 #[tokio::test]
+async fn a_longer_overlap_does_not_deliver_again_what_lay_outside_the_shorter_one() {
+    let database = database(EVENTS).await;
+    insert(&database, &[1], 2_000).await;
+    insert(&database, &[2], 100).await;
+    let spec = |overlap: &str| database.spec(json!({"cursor": "at", "overlap": overlap}));
+    let mut short = reading(spec("1m"), "t").await;
+    assert_eq!(short.run().await.count(), 2);
+    let mut long = reading(spec("1h"), "t").await;
+    long.state = short.state;
+    for _ in 0..3 {
+        assert_eq!(long.run().await.count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_row_with_exactly_the_stored_cursor_is_delivered_by_the_next_run() {
     for (of, value) in [
         ("DateTime", "toDateTime(1600000000)"),

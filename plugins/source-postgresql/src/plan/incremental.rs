@@ -72,7 +72,15 @@ impl<'a> Incremental<'a> {
         let first_run = state.is_none();
 
         let completed_cursor = self.completed_cursor(stored.as_ref(), newest.as_ref()).await?;
-        let completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref(), source_state.as_ref());
+        let looks_from = stored
+            .as_ref()
+            .map(|cursor| self.looks_from(cursor, source_state.as_ref()));
+        let mut completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref(), source_state.as_ref());
+        if completed.xmin.is_none() {
+            // Rows from before where this run looks would be unknown to the next one. A transaction that is open now began after the last run, or that run's window
+            // was made for it.
+            completed.window_from = completed.window_from.map(|from| greater(from, looks_from));
+        }
         let mut completed_state = TableState {
             cursor_column: self.cursor.name.clone(),
             cursor: completed_cursor,
@@ -351,9 +359,16 @@ impl<'a> Incremental<'a> {
             return Since::After(cursor.clone());
         };
         let window_from = state.window_from.clone();
-        if !self.relation.has_xmin || state.xmin.is_none() {
+        let is_new = self.unsettled().is_some() && state.xmin.is_some();
+        if self.relation.has_xmin && is_new {
+            self.warnings.push(format!(
+                "Table {}: `settle` is new to it, or to this version. A longer stretch is read again, some rows are delivered twice.",
+                self.relation.shown
+            ));
+        }
+        if !self.relation.has_xmin || is_new || state.xmin.is_none() {
             return Since::Window {
-                from: window_from.unwrap_or_else(|| cursor.clone()),
+                from: self.looks_from(cursor, Some(state)),
             };
         }
         if let Some(reason) = state.foreign_to(self.planning.snapshot) {
@@ -374,6 +389,16 @@ impl<'a> Incremental<'a> {
             window_from,
             xmin: state.xmin.unwrap_or(0),
         }
+    }
+
+    /// Where a run begins to look that does not ask for transactions. One that follows a run which did goes back further: that one has remembered little, and
+    /// may have left rows.
+    fn looks_from(&self, cursor: &CursorValue, state: Option<&SourceState>) -> CursorValue {
+        let Some(state) = state else { return cursor.clone() };
+        let from = state.window_from.clone().unwrap_or_else(|| cursor.clone());
+        let asked = state.xmin.is_some();
+        let further = before(cursor, self.overlap.saturating_mul(WIDENING)).filter(|_| asked);
+        lesser(from, further)
     }
 
     /// What a first run that begins now has to remember: the rows that are there and would match the next run's condition.

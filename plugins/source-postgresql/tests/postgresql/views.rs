@@ -66,6 +66,45 @@ async fn the_newest_rows_of_a_table_wait_as_well_where_somebody_asks_for_it() {
     settled.state = reading.state;
     assert_eq!(settled.run().await.numbers("id"), [900, 901]);
     assert_eq!(settled.run().await.count(), 0);
+
+    // From now on by the window: what the last run knew by its transaction is read once more, which is said, and never again.
+    let mut again = Reading::new(spec("1s"), "t").await;
+    again.state = settled.state;
+    database
+        .execute("INSERT INTO t VALUES (902, now() - interval '2 minutes')")
+        .await;
+    let warnings = again.warnings().await;
+    assert!(
+        warnings.iter().any(|warning| warning.contains("`settle` is new")),
+        "{warnings:?}"
+    );
+    let first = again.run().await;
+    assert!(first.numbers("id").contains(&902), "{:?}", first.numbers("id"));
+    assert_eq!(again.warnings().await, Vec::<String>::new());
+    for _ in 0..2 {
+        let next = again.run().await;
+        assert!(
+            !next.numbers("id").iter().any(|id| (1..=100).contains(id)),
+            "{:?}",
+            next.numbers("id")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_window_does_not_go_back_for_a_transaction_that_stays_open() {
+    let database = database(VIEW).await;
+    let spec = database.spec(json!({"cursor": "at", "settle": "0s", "overlap": "1s"}));
+    let mut reading = Reading::new(spec, "v").await;
+    let rows = reading.run().await.count();
+    assert!(rows > 0);
+    let connection = database.connect().await;
+    connection.batch_execute("BEGIN; SELECT 1").await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    for _ in 0..3 {
+        assert_eq!(reading.run().await.count(), 0, "nothing has changed");
+    }
+    connection.batch_execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]

@@ -155,18 +155,22 @@ fn a_column_that_is_called_like_a_part_of_an_event_is_not_taken_for_it() {
             ("custom_id", text(&[Some("u"); 2])),
             ("event_name", text(&[Some("a"); 2])),
             ("name", text(&[None, Some("n")])),
+            ("attributes", text(&[None, Some("n")])),
+            ("other", text(&[Some("o"); 2])),
         ]
     };
     let events = operation("profile_events", columns(), now);
     let rejects = rejects_of(&[error("event", Some("name"), "bad")], &events);
     assert_eq!(shown(&rejects).len(), 2);
     assert!(rejects.iter().all(|reject| reject.whole_row), "{rejects:?}");
-    let rejects = rejects_of(&[error("attribute", Some("name"), "bad")], &events);
-    assert_eq!(
-        shown(&rejects),
-        [(1, "name", "refused_by_batch_attribute", false)],
-        "each event has a name of its own"
-    );
+    for name in ["name", "attributes"] {
+        let rejects = rejects_of(&[error("attribute", Some(name), "bad")], &events);
+        assert_eq!(
+            shown(&rejects),
+            [(1, name, "refused_by_batch_attribute", false)],
+            "each event has a part of that name"
+        );
+    }
 }
 
 #[test]
