@@ -78,7 +78,7 @@ impl<'a> Incremental<'a> {
         let mut completed = self.completed_state(completed_cursor.as_ref(), newest.as_ref(), source_state.as_ref());
         if completed.xmin.is_none() {
             // Rows from before where this run looks would be unknown to the next one. A transaction that is open now began after the last run, or that run's window
-            // was made for it.
+            // was made for it, as far as that run could see it.
             completed.window_from = completed.window_from.map(|from| greater(from, looks_from));
         }
         let mut completed_state = TableState {
@@ -359,14 +359,19 @@ impl<'a> Incremental<'a> {
             return Since::After(cursor.clone());
         };
         let window_from = state.window_from.clone();
-        let is_new = self.unsettled().is_some() && state.xmin.is_some();
-        if self.relation.has_xmin && is_new {
+        let by_window = self.unsettled().is_some() || !self.relation.has_xmin;
+        if by_window && state.xmin.is_some() {
+            let reason = if self.relation.has_xmin {
+                "`settle` is new to it, or to this version"
+            } else {
+                "its rows do not carry their transaction any more"
+            };
             self.warnings.push(format!(
-                "Table {}: `settle` is new to it, or to this version. A longer stretch is read again, some rows are delivered twice.",
+                "Table {}: {reason}. A longer stretch is read again, some rows are delivered twice.",
                 self.relation.shown
             ));
         }
-        if !self.relation.has_xmin || is_new || state.xmin.is_none() {
+        if by_window || state.xmin.is_none() {
             return Since::Window {
                 from: self.looks_from(cursor, Some(state)),
             };
