@@ -18,7 +18,7 @@ mod window;
 pub use columns::{Columns, nearest};
 pub use cursor_column::CursorColumn;
 pub use duration::Span;
-pub use known::{Baseline, KnownRows, Recount};
+pub use known::{Baseline, KnownRows, LeftOut, Recount};
 pub use options::{NamedStart, NullCursor, ReadOptions, StartFrom, options_pointer};
 pub use overlap::Overlap;
 pub use seen::{RowMarks, SeenRows, delivered_before};

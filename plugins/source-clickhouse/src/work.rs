@@ -2,7 +2,7 @@
 
 use longshore_sdk::{
     core::interval::Interval,
-    incremental::{Unsettled, descriptor_of},
+    incremental::{LeftOut, Unsettled, descriptor_of},
     prelude::*,
 };
 use serde::{Deserialize, Serialize};
@@ -81,14 +81,14 @@ impl Work {
         })
     }
 
-    /// So many rows are left out, and there is nothing to ask the server for; `None` when there is.
-    pub(crate) fn reads_nothing(&self) -> Option<u64> {
+    /// The rows that are left out, where there is nothing to ask the server for; `None` where there is.
+    pub(crate) fn reads_nothing(&self) -> Option<LeftOut> {
         match self {
-            Self::LeftOut { rows } => Some(*rows),
-            Self::Ordered(ordered) if ordered.baseline => Some(ordered.skipped_nulls),
+            Self::LeftOut { rows } => Some(LeftOut::by_plan(*rows)),
+            Self::Ordered(ordered) if ordered.baseline => Some(LeftOut::by_earlier_version(ordered.skipped_nulls)),
             // Not bounded, and what is read is not remembered.
             Self::Ordered(ordered) if ordered.up_to.is_none() && ordered.skipped_nulls > 0 => {
-                Some(ordered.skipped_nulls)
+                Some(LeftOut::by_plan(ordered.skipped_nulls))
             }
             _ => None,
         }
@@ -127,7 +127,10 @@ mod tests {
             let text = format!(
                 r#"{{"kind":"ordered","cursor":"at","key":[],"unique":false,"since":{since},"start":null,"within":{{"from":"open","to":"open"}},"up_to":{up_to},"unsettled":null,"again_from":null,"baseline":{baseline},"skipped_nulls":{skipped_nulls}}}"#
             );
-            read_descriptor::<Work>(&text).unwrap().reads_nothing()
+            read_descriptor::<Work>(&text)
+                .unwrap()
+                .reads_nothing()
+                .map(|left_out| left_out.rows())
         };
         let nine = r#"{"type":"int","value":9}"#;
         let window = r#"{"window":{"from":{"type":"int","value":3}}}"#;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use longshore_sdk::{
-    incremental::{KnownRows, ReadOptions, read_descriptor},
+    incremental::{KnownRows, ReadOptions},
     prelude::*,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     snapshot::Snapshot,
     source_state::SourceState,
     spec::Spec,
-    work::Work,
+    work::{Pages, Work},
 };
 
 /// So often is a snapshot taken anew because a table was rewritten at that moment; then the next attempt may try.
@@ -82,8 +82,9 @@ async fn plan_tables(
         let mut plan = plan::plan(&planning, &relation, selection).await?;
         let places = match &selection.resume {
             Some(_) => {
-                check_not_behind(snapshot, &plan).map_err(|error| error.with_table(&relation.shown))?;
-                Places::of(&planning, &relation, &plan.partitions).await?
+                let pages = Work::pages_of(&plan.partitions)?;
+                check_not_behind(snapshot, &plan, &pages).map_err(|error| error.with_table(&relation.shown))?;
+                Places::of(&planning, &relation, &pages).await?
             }
             None => None,
         };
@@ -107,7 +108,7 @@ async fn plan_tables(
 
 /// An interrupted run can not go on at a standby that has not replayed what the run has seen: pieces would be done, and a cursor stored, without rows that are
 /// yet to come. Of one server, the oldest open transaction is never an older one later.
-fn check_not_behind(snapshot: &Snapshot, plan: &TablePlan) -> Result<()> {
+fn check_not_behind(snapshot: &Snapshot, plan: &TablePlan, pages: &[Pages]) -> Result<()> {
     if !snapshot.is_standby {
         return Ok(());
     }
@@ -127,11 +128,9 @@ fn check_not_behind(snapshot: &Snapshot, plan: &TablePlan) -> Result<()> {
                     .is_some_and(|next| snapshot.next_transaction < next),
             };
     }
-    for partition in &plan.partitions {
-        if let Work::Pages(pages) = read_descriptor(&partition.descriptor)? {
-            is_behind |= pages.server.is_behind(pages.first_xmin, snapshot);
-        }
-    }
+    is_behind |= pages
+        .iter()
+        .any(|piece| piece.server.is_behind(piece.first_xmin, snapshot));
     if !is_behind {
         return Ok(());
     }

@@ -2,16 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use longshore_sdk::{incremental::read_descriptor, prelude::*};
+use longshore_sdk::prelude::*;
 
 use crate::{
-    catalog::Relation,
-    connection::Session,
-    errors::from_postgres,
-    plan::Planning,
-    predicate::WrittenSince,
-    snapshot::Snapshot,
-    work::{Pages, Work},
+    catalog::Relation, connection::Session, errors::from_postgres, plan::Planning, predicate::WrittenSince,
+    snapshot::Snapshot, work::Pages,
 };
 
 /// What may have gone from places that were not read yet to places that were.
@@ -43,17 +38,10 @@ impl Places {
     /// they are.
     ///
     /// # Errors
-    /// What the server says; `descriptor_unreadable`.
-    pub(crate) async fn of(
-        planning: &Planning<'_>,
-        relation: &Relation,
-        partitions: &[Partition],
-    ) -> Result<Option<Self>> {
-        let mut pages = Vec::new();
-        for partition in partitions {
-            if let Work::Pages(piece) = read_descriptor(&partition.descriptor)? {
-                pages.push(piece);
-            }
+    /// What the server says.
+    pub(crate) async fn of(planning: &Planning<'_>, relation: &Relation, pages: &[Pages]) -> Result<Option<Self>> {
+        if pages.is_empty() {
+            return Ok(None);
         }
         let present: Vec<&str> = relation.heaps.iter().map(|heap| heap.name.as_str()).collect();
         let planned = pages.iter().map(|piece| piece.heap.as_str());
@@ -61,7 +49,7 @@ impl Places {
         let files = files(planning.session, &names)
             .await
             .map_err(|error| error.with_table(&relation.shown))?;
-        Ok(Self::decided(&pages, &present, &files, planning.snapshot))
+        Ok(Self::decided(pages, &present, &files, planning.snapshot))
     }
 
     fn decided(pages: &[Pages], present: &[&str], files: &Files, snapshot: &Snapshot) -> Option<Self> {

@@ -35,15 +35,7 @@ pub(crate) async fn read(
     output.start(Arc::clone(&table.schema)).await?;
     let work: Work = read_descriptor(&partition.partition.descriptor)?;
     if let Some(left_out) = work.reads_nothing() {
-        if matches!(work, Work::Ordered(_)) {
-            tracing::warn!(
-                table = partition.table,
-                "an earlier version has planned this run: the next one delivers rows that were there when it began"
-            );
-        }
-        if partition.resume_from.is_none() {
-            output.filtered(left_out);
-        }
+        left_out.count(partition, output);
         return Ok(());
     }
     if run.holder.is_closed() {

@@ -1,7 +1,7 @@
 //! What a partition is to read: stored with the run's plan, so that every attempt reads the same.
 
 use longshore_sdk::{
-    incremental::{Unsettled, descriptor_of},
+    incremental::{LeftOut, Unsettled, descriptor_of, read_descriptor},
     prelude::*,
 };
 use serde::{Deserialize, Serialize};
@@ -159,11 +159,22 @@ impl Work {
         })
     }
 
-    /// So many rows are left out, and there is nothing to ask the server for; `None` when there is.
-    pub(crate) fn reads_nothing(&self) -> Option<u64> {
+    /// What these partitions read of pages.
+    pub(crate) fn pages_of(partitions: &[Partition]) -> Result<Vec<Pages>> {
+        let mut pages = Vec::new();
+        for partition in partitions {
+            if let Self::Pages(piece) = read_descriptor(&partition.descriptor)? {
+                pages.push(piece);
+            }
+        }
+        Ok(pages)
+    }
+
+    /// The rows that are left out, where there is nothing to ask the server for; `None` where there is.
+    pub(crate) fn reads_nothing(&self) -> Option<LeftOut> {
         match self {
-            Self::LeftOut { rows } => Some(*rows),
-            Self::Ordered(ordered) if ordered.baseline => Some(ordered.skipped_nulls),
+            Self::LeftOut { rows } => Some(LeftOut::by_plan(*rows)),
+            Self::Ordered(ordered) if ordered.baseline => Some(LeftOut::by_earlier_version(ordered.skipped_nulls)),
             _ => None,
         }
     }

@@ -264,6 +264,20 @@ impl SourceHarness {
         table: &str,
         state: Option<TableState>,
     ) -> Result<(Vec<ReadOutcome>, Option<TableState>)> {
+        self.run_beside(run_id, table, state, std::future::ready(())).await
+    }
+
+    /// The same, with something that happens when the run is planned and nothing is read yet.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_beside(
+        &self,
+        run_id: &str,
+        table: &str,
+        state: Option<TableState>,
+        between: impl Future<Output = ()>,
+    ) -> Result<(Vec<ReadOutcome>, Option<TableState>)> {
         let selection = TableSelection {
             name: table.to_owned(),
             state,
@@ -272,6 +286,7 @@ impl SourceHarness {
         let plans = self.open_run(run_id, 1, vec![selection]).await?;
         let [plan] =
             <[TablePlan; 1]>::try_from(plans).map_err(|_| broken("one table was opened, not one plan came back"))?;
+        between.await;
         let mut outcomes = Vec::new();
         for partition in &plan.partitions {
             outcomes.push(self.read(run_id, table, partition, None).await?);

@@ -109,7 +109,15 @@ impl<S: Source> TableReading<S> {
     /// # Panics
     /// When the run fails.
     pub async fn run(&mut self) -> Rows {
-        match self.try_run().await {
+        self.run_beside(std::future::ready(())).await
+    }
+
+    /// As [`Self::run`], with something that happens when the run is planned and nothing is read yet.
+    ///
+    /// # Panics
+    /// As [`Self::run`].
+    pub async fn run_beside(&mut self, between: impl Future<Output = ()>) -> Rows {
+        match self.try_run_beside(between).await {
             Ok(rows) => rows,
             Err(error) => panic!("the run failed: {error:?}"),
         }
@@ -123,6 +131,10 @@ impl<S: Source> TableReading<S> {
     /// # Panics
     /// When the source's counts do not balance.
     pub async fn try_run(&mut self) -> Result<Rows> {
+        self.try_run_beside(std::future::ready(())).await
+    }
+
+    async fn try_run_beside(&mut self, between: impl Future<Output = ()>) -> Result<Rows> {
         self.run += 1;
         // Through its stored form, as between two processes.
         let state = self
@@ -132,7 +144,7 @@ impl<S: Source> TableReading<S> {
             .transpose()?;
         let (outcomes, state) = self
             .source
-            .run(&format!("run-{}", self.run), &self.table, state)
+            .run_beside(&format!("run-{}", self.run), &self.table, state, between)
             .await?;
         self.state = state;
         let schema = match outcomes.first() {

@@ -6,7 +6,7 @@ use longshore_core::{
 };
 
 use super::{RowMarks, SeenRows, delivered_before};
-use crate::source::TablePlan;
+use crate::source::{PartitionWriter, ReadPartition, TablePlan};
 
 /// What a run knows of the rows that it may see again.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,52 @@ impl Baseline {
     pub fn plan(self, completed: &mut TableState) -> u64 {
         completed.fingerprints = self.known;
         self.rows
+    }
+}
+
+/// Rows that a partition leaves out without reading any.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOut {
+    rows: u64,
+    by_earlier_version: bool,
+}
+
+impl LeftOut {
+    /// So many were left out when the run was planned.
+    #[must_use]
+    pub fn by_plan(rows: u64) -> Self {
+        Self {
+            rows,
+            by_earlier_version: false,
+        }
+    }
+
+    /// So many, and the rows that an earlier version meant to read here, late, for a [`Baseline`].
+    #[must_use]
+    pub fn by_earlier_version(rows: u64) -> Self {
+        Self {
+            rows,
+            by_earlier_version: true,
+        }
+    }
+
+    /// How many are counted.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Counts them, unless an earlier attempt has.
+    pub fn count(&self, partition: &ReadPartition, output: &mut PartitionWriter) {
+        if self.by_earlier_version {
+            tracing::warn!(
+                table = partition.table,
+                "an earlier version has planned this run: the next one delivers rows that were there when it began"
+            );
+        }
+        if partition.resume_from.is_none() {
+            output.filtered(self.rows);
+        }
     }
 }
 

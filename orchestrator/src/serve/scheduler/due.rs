@@ -48,21 +48,15 @@ pub(super) fn decide(
     first: Upcoming,
     now: UnixMicros,
 ) -> Option<Decision> {
-    if first.start > now {
-        return None;
-    }
-    let last = last_started(sync, schedule, first, now);
-    let all = DueTimes {
-        first: first.due,
-        last: last.due,
-    };
-    let on_time = now.since(last.start) <= LATE_AFTER;
+    let all = started_until(sync, schedule, first, now)?;
+    let last_start = micros(schedule.start_of(sync, instant(all.last)));
+    let on_time = now.since(last_start) <= LATE_AFTER;
     match catch_up {
         CatchUp::Once => Some(Decision::Run(all)),
         CatchUp::Skip if !on_time => Some(Decision::Miss(all)),
         CatchUp::Skip if all.first == all.last => Some(Decision::Run(all)),
         CatchUp::Skip => Some(Decision::Miss(DueTimes {
-            last: before(schedule, last.due).unwrap_or(all.first),
+            last: before(schedule, all.last).unwrap_or(all.first),
             ..all
         })),
     }

@@ -303,15 +303,12 @@ fn array_of<'a>(value: Value<'a>, text: &'a mut String) -> Result<Json<'a>, Viol
 }
 
 fn plain_text<'a>(value: Value<'a>, rule: &'static str, wanted: &str) -> Result<Cow<'a, str>, Violation> {
-    match value {
+    match value.unquoted() {
         Value::Text(text) => Ok(text),
-        Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(JsonText(text)) => Ok(text),
-            _ => Err(Violation::new(
-                rule,
-                format!("JSON that is no string, where {wanted} was expected"),
-            )),
-        },
+        Value::JsonText(_) => Err(Violation::new(
+            rule,
+            format!("JSON that is no string, where {wanted} was expected"),
+        )),
         other => other
             .into_text()
             .map(Cow::Owned)
@@ -358,7 +355,7 @@ fn write_whole(decimal: &str, refused: impl Fn(&str) -> Violation, out: &mut Vec
 }
 
 /// The number that a text is JSON of, as it is written there.
-fn number_of(text: &str) -> Option<&str> {
+pub(crate) fn number_of(text: &str) -> Option<&str> {
     let number: Result<Number, _> = serde_json::from_str(text);
     number.is_ok().then(|| text.trim())
 }
@@ -408,16 +405,13 @@ fn write_boolean(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
 }
 
 fn write_date(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Violation> {
-    match value {
+    match value.unquoted() {
         Value::Instant(instant) => instant::write_json(instant, out),
         Value::Text(text) => instant::write_json(instant::parse(&text, true)?, out),
-        Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(JsonText(text)) => instant::write_json(instant::parse(&text, true)?, out),
-            _ => Err(Violation::new(
-                "date_invalid",
-                "JSON that is no string, where a date was expected",
-            )),
-        },
+        Value::JsonText(_) => Err(Violation::new(
+            "date_invalid",
+            "JSON that is no string, where a date was expected",
+        )),
         _ => Err(Violation::new(
             "date_invalid",
             "A value of another type, where a date was expected",

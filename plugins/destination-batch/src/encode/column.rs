@@ -159,6 +159,23 @@ impl Column {
 }
 
 impl<'a> Value<'a> {
+    /// JSON text that is NULL or a string as what it is; anything else as it is.
+    #[inline]
+    pub(crate) fn unquoted(self) -> Self {
+        match self {
+            Self::JsonText(text) => Self::of_json(text),
+            other => other,
+        }
+    }
+
+    fn of_json(text: &'a str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(Json::Null) => Self::Null,
+            Ok(Json::Text(text)) => Self::Text(text),
+            _ => Self::JsonText(text),
+        }
+    }
+
     /// A scalar as text: what `kind: string`, custom ids and items of arrays are made of. `None` for NULL, lists and objects.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {

@@ -7,14 +7,14 @@ use longshore_sdk::{arrow::array::RecordBatch, prelude::*};
 
 use super::{
     batch::{EncodedBatch, EncodedRow, Member},
-    cell::CellWriter,
+    cell::{CellWriter, number_of},
     column::{Column, Value},
 };
 use crate::{
     limits::{EVENT_AGE_RESERVE, EVENT_LEAD},
     mapping::TablePlan,
     spec::{LateEvents, Nulls, Target},
-    values::{Violation, Written, instant, json::Json, text, write_json_string},
+    values::{Violation, Written, instant, text, write_json_string},
 };
 
 /// A batch after encoding: what can be sent, what is refused, and what is left out.
@@ -210,7 +210,7 @@ impl<'a> Encoder<'a> {
         let plan = self.plan;
         let start = self.encoded.ids.len();
         let refused = |violation| Unsent::Rejected(plan.column_name(plan.custom_id), violation);
-        match self.custom_id.value(row) {
+        match self.custom_id.value(row).unquoted() {
             Value::Text(id) => self.encoded.ids.push_str(&id),
             other => self.encoded.ids.push_str(&id_of(other).map_err(refused)?),
         }
@@ -224,9 +224,15 @@ impl<'a> Encoder<'a> {
         };
         let plan = self.plan;
         let refused = |violation| Unsent::Rejected(plan.column_name(index), violation);
-        let name = match column.value(row) {
+        let name = match column.value(row).unquoted() {
             Value::Text(name) => name,
-            other => name_of(other).map_err(refused)?,
+            Value::Null => return Err(refused(Violation::new("event_name_missing", "No event name (NULL)"))),
+            _ => {
+                return Err(refused(Violation::new(
+                    "event_name_invalid",
+                    "An event name that is no text",
+                )));
+            }
         };
         text::check_event_name(&name, &self.plan.limits).map_err(refused)?;
         self.encoded.bytes.extend_from_slice(b"{\"name\":");
@@ -241,26 +247,17 @@ impl<'a> Encoder<'a> {
         };
         let plan = self.plan;
         let refused = |violation| Unsent::Rejected(plan.column_name(index), violation);
-        let of_text = |text: &str| {
-            instant::parse(text, false).map_err(|violation| {
+        let time = match column.value(row).unquoted() {
+            Value::Null => return Ok(None),
+            Value::Instant(time) => time,
+            Value::Text(text) => instant::parse(&text, false).map_err(|violation| {
                 refused(Violation {
                     rule: "event_time_invalid",
                     ..violation
                 })
-            })
-        };
-        let no_time = || refused(Violation::new("event_time_invalid", "A value that is no time"));
-        let time = match column.value(row) {
-            Value::Null => return Ok(None),
-            Value::Instant(time) => time,
-            Value::Text(text) => of_text(&text)?,
-            Value::JsonText(text) => match serde_json::from_str(text) {
-                Ok(Json::Null) => return Ok(None),
-                Ok(Json::Text(text)) => of_text(&text)?,
-                _ => return Err(no_time()),
-            },
+            })?,
             Value::Unwritable(violation) => return Err(refused(violation)),
-            _ => return Err(no_time()),
+            _ => return Err(refused(Violation::new("event_time_invalid", "A value that is no time"))),
         };
         // A little ahead is a clock that is a little ahead: such an event waits before it is sent.
         if time - self.now > EVENT_LEAD {
@@ -362,7 +359,7 @@ impl<'a> Encoder<'a> {
     fn key(&self, row: usize) -> String {
         const SHOWN: usize = 128;
         let is_readable = |text: &String| !text.trim().is_empty();
-        let id = id_of(self.custom_id.value(row)).ok().map(Cow::into_owned);
+        let id = id_of(self.custom_id.value(row).unquoted()).ok().map(Cow::into_owned);
         let key = id.filter(is_readable).unwrap_or_else(|| {
             let parts = self
                 .primary_key
@@ -392,35 +389,17 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// A custom id, from what has exactly one text. JSON text is what it says: a string without its quotes, a whole number with the digits that it has.
+/// A custom id, from what has exactly one text; JSON that is a whole number, with the digits that it has.
 fn id_of(value: Value<'_>) -> Result<Cow<'_, str>, Violation> {
-    let missing = || Violation::new("custom_id_missing", "No custom id (NULL)");
     let invalid = || Violation::new("custom_id_invalid", "A value that is no custom id");
     match value {
-        Value::Null => Err(missing()),
+        Value::Null => Err(Violation::new("custom_id_missing", "No custom id (NULL)")),
         Value::Text(id) => Ok(id),
-        Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(Json::Null) => Err(missing()),
-            Ok(Json::Text(id)) => Ok(id),
-            Ok(Json::Number(_)) if !text.contains(['.', 'e', 'E']) => Ok(Cow::Borrowed(text.trim())),
-            _ => Err(invalid()),
-        },
+        Value::JsonText(text) => {
+            let digits = number_of(text).filter(|number| !number.contains(['.', 'e', 'E']));
+            digits.map(Cow::Borrowed).ok_or_else(invalid)
+        }
         other => other.into_text().map(Cow::Owned).ok_or_else(invalid),
-    }
-}
-
-/// The name of an event, from what is not stored as text itself: a string that is JSON.
-fn name_of(value: Value<'_>) -> Result<Cow<'_, str>, Violation> {
-    let missing = || Violation::new("event_name_missing", "No event name (NULL)");
-    let invalid = || Violation::new("event_name_invalid", "An event name that is no text");
-    match value {
-        Value::Null => Err(missing()),
-        Value::JsonText(text) => match serde_json::from_str(text) {
-            Ok(Json::Null) => Err(missing()),
-            Ok(Json::Text(name)) => Ok(name),
-            _ => Err(invalid()),
-        },
-        _ => Err(invalid()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use longshore_sdk::{
     core::cursor::{TimeUnit, Timestamp},
-    harness::{SourceHarness, TableReading, texts},
+    harness::{SourceHarness, texts},
     prelude::*,
 };
 use longshore_source_clickhouse::ClickHouse;
@@ -268,34 +268,6 @@ async fn a_first_run_begins_where_it_is_told() {
     );
 }
 
-/// Opens the first run of the table `t` and lets `between` happen before it is read to its end. Answers how many rows it has delivered and left out, and the table as
-/// the next run finds it.
-async fn first_run_beside(database: &Database, spec: Value, between: &str) -> ([u64; 2], TableReading<ClickHouse>) {
-    let mut reading = reading(spec, "t").await;
-    let selection = TableSelection {
-        name: "t".to_owned(),
-        ..TableSelection::default()
-    };
-    let plan = reading
-        .source
-        .open_run("run", 1, vec![selection])
-        .await
-        .unwrap()
-        .remove(0);
-    database.execute(between).await;
-    let (mut counts, mut marks) = ([0, 0], Vec::new());
-    for partition in &plan.partitions {
-        let outcome = reading.source.read("run", "t", partition, None).await.unwrap();
-        counts[0] += outcome.rows().num_rows() as u64;
-        counts[1] += outcome.counts.filtered;
-        marks.extend(outcome.marks);
-    }
-    reading.source.close_run("run").await.unwrap();
-    let remembered = marks.iter().map(|mark| &mark.checkpoint.fingerprints);
-    reading.state = plan.completed_state.map(|state| state.promoted(remembered));
-    (counts, reading)
-}
-
 #[tokio::test]
 async fn what_appears_after_a_run_that_begins_now_was_opened_is_delivered_by_the_next_one() {
     for (of, old, late) in [
@@ -312,8 +284,9 @@ async fn what_appears_after_a_run_that_begins_now_was_opened_is_delivered_by_the
         .await;
         let spec = database.spec(json!({"cursor": "at", "table_options": {"t": {"start_from": "now"}}}));
         let between = format!("INSERT INTO t SELECT 3, {late}");
-        let (counts, mut next) = first_run_beside(&database, spec, &between).await;
-        assert_eq!(counts, [0, 2], "{of}");
+        let mut next = reading(spec, "t").await;
+        let first = next.run_beside(database.execute(&between)).await;
+        assert_eq!((first.count(), first.filtered), (0, 2), "{of}");
         assert_eq!(next.run().await.numbers("id"), [3], "{of}");
         assert_eq!(next.run().await.count(), 0, "{of}");
     }
@@ -327,8 +300,9 @@ async fn what_appears_after_a_run_was_opened_on_nothing_but_null_cursors_is_deli
     .await;
     let spec = database.spec(json!({"cursor": "at", "table_options": {"t": {"null_cursor": "skip"}}}));
     let between = "INSERT INTO t SELECT 3, subtractSeconds(now64(6), 30)";
-    let (counts, mut next) = first_run_beside(&database, spec, between).await;
-    assert_eq!(counts, [0, 2]);
+    let mut next = reading(spec, "t").await;
+    let first = next.run_beside(database.execute(between)).await;
+    assert_eq!((first.count(), first.filtered), (0, 2));
     assert_eq!(next.run().await.numbers("id"), [3]);
     assert_eq!(next.run().await.count(), 0);
 }

@@ -104,29 +104,8 @@ async fn a_late_row_that_appears_between_the_count_and_the_read_is_delivered_by_
         assert_eq!(reading.run().await.count(), ROWS);
         insert_late(&database, 100_000, known_of).await;
 
-        let selection = TableSelection {
-            name: "t".to_owned(),
-            state: reading.state.clone(),
-            ..TableSelection::default()
-        };
-        let plan = reading
-            .source
-            .open_run("run", 1, vec![selection])
-            .await
-            .unwrap()
-            .remove(0);
-        insert_late(&database, 500_000, 40).await;
-        let (mut delivered, mut marks) = (Vec::new(), Vec::new());
-        for partition in &plan.partitions {
-            let outcome = reading.source.read("run", "t", partition, None).await.unwrap();
-            delivered.extend(texts(&outcome.rows(), "id"));
-            marks.extend(outcome.marks);
-        }
-        assert_eq!(delivered.len() as u64, known_of, "{delivered:?}");
-        reading.source.close_run("run").await.unwrap();
-        let remembered = marks.iter().map(|mark| &mark.checkpoint.fingerprints);
-        reading.state = plan.completed_state.map(|state| state.promoted(remembered));
-
+        let delivered = reading.run_beside(insert_late(&database, 500_000, 40)).await;
+        assert_eq!(delivered.count() as u64, known_of, "{delivered:?}");
         let mut ids = reading.run().await.numbers("id");
         ids.sort_unstable();
         assert_eq!(ids, (500_000..500_040).collect::<Vec<i64>>());
