@@ -209,6 +209,38 @@ async fn bad_rows_and_fields_are_rejected_by_rule_and_nothing_bad_is_sent() {
     running.stop().await;
 }
 
+/// Which items a profile has already is known to Batch alone, so that it is the one to refuse what becomes too long.
+#[tokio::test]
+async fn an_addition_that_batch_refuses_costs_that_column_alone_and_is_told() {
+    let running = sandbox(|_| ()).await;
+    let changes = json!({ "mapping": { "sports": { "kind": "string_array" } } });
+    let harness = destination(spec(running.address(), "profile_attributes", &changes)).await;
+    let full = json!((0..25).map(|item| item.to_string()).collect::<Vec<_>>());
+    let one_more = json!({ "$add": ["one more"] });
+    let (table, batch) = table(vec![
+        ("custom_id", text([Some("a"), Some("a")])),
+        ("sports", text([Some(full.to_string()), Some(one_more.to_string())])),
+        ("plan", text([Some("free"), Some("gold")])),
+    ]);
+    let written = harness.write(table, WriteMode::Overwrite, &[batch]).await.unwrap();
+    assert_eq!(written.counts, delivered(2));
+    let told: Vec<_> = written
+        .rejects
+        .iter()
+        .map(|reject| (reject.row, &*reject.column, &*reject.rule, reject.whole_row))
+        .collect();
+    assert_eq!(told, [(1, "sports", "refused_by_batch_attribute", false)]);
+    assert!(
+        written.rejects[0].reason.contains("more than 25 items"),
+        "{:?}",
+        written.rejects
+    );
+    let profile = serde_json::to_value(project(&running).profile("a").unwrap()).unwrap();
+    assert_eq!(profile["attributes"]["plan"], "gold");
+    assert_eq!(profile["attributes"]["sports"], full);
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn late_events_can_be_skipped_and_are_counted_as_filtered() {
     let running = sandbox(|_| ()).await;
