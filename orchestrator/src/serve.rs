@@ -5,6 +5,7 @@
 //! | `scheduler` | every decision, pure: what is due, what waits, what is tried again |
 //! | `daemon` | the loop that carries the decisions out |
 //! | `runner` | runs as tasks |
+//! | `one_daemon` | who may have the store |
 //! | [`handle`] | what others in this process may ask of the daemon |
 //! | [`control`] | the same for other processes of the same user |
 //! | `recovery` | what a daemon that died has left |
@@ -21,6 +22,7 @@ pub mod clock;
 pub mod control;
 mod daemon;
 pub mod handle;
+mod one_daemon;
 mod recovery;
 mod runner;
 mod scheduler;
@@ -31,7 +33,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use longshore_config::{Configuration, Secrets, Source};
 use longshore_core::{Error, Result};
-use longshore_state::{DAEMON, Holder, StateStore};
+use longshore_state::{Holder, StateStore};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -51,6 +53,7 @@ pub use answering::MetricsHttp;
 use clock::Clock;
 use control::ControlSocket;
 use daemon::{Daemon, Parts};
+pub use one_daemon::hold;
 use runner::Runner;
 use scheduler::{Planned, Scheduler};
 
@@ -192,37 +195,6 @@ async fn start(configuration: Configuration, options: Options, around: Surroundi
         answering,
         handle,
     })
-}
-
-/// One daemon a store: it holds the store as a run holds its sync. Before it opens an address, so that one that is there already is named and not mistaken
-/// for somebody who has its port.
-///
-/// # Errors
-/// `daemon_running`: another daemon uses the store. Those of the store.
-pub async fn hold(store: &Arc<dyn StateStore>, holder: Holder) -> Result<HeldSync> {
-    let held = HeldSync::acquire(Arc::clone(store), DAEMON, holder).await;
-    match held {
-        Err(error) if error.code == "sync_held" => Err(match store.current_hold(DAEMON).await? {
-            Some(current) => Error::config(
-                "daemon_running",
-                format!(
-                    "Another daemon uses this state: process {} on {} since {}",
-                    current.holder.pid,
-                    current.holder.host,
-                    crate::moment::shown(current.since)
-                ),
-            )
-            .with_remedy(
-                "End that one first, or give this one a state of its own with `kind: settings`, `state: sqlite:PATH`.",
-            ),
-            None => Error::config(
-                "daemon_running",
-                "Another daemon was using this state, and has just ended",
-            )
-            .with_remedy("Start this one again."),
-        }),
-        held => held,
-    }
 }
 
 /// What the scheduler has to know of a configuration.

@@ -128,8 +128,10 @@ function reloadSoon() {
 }
 
 function onEvent({ name, data }) {
-  if (name === "run_started") announce(`Sync ${data.sync} is running`);
-  if (name === "run_ended") announce(`Sync ${data.sync}: ${words(data.outcome)}`);
+  // A replay is no run of the sync: where rows are refused again, it is not the sync that has failed.
+  const what = data.kind === "replay" ? `Replay of ${data.sync}` : `Sync ${data.sync}`;
+  if (name === "run_started") announce(`${what} is running`);
+  if (name === "run_ended") announce(`${what}: ${words(data.outcome)}`);
   if (!view?.data) return;
   if (view.apply?.(view.data, name, data)) draw();
   else reloadSoon();

@@ -23,6 +23,14 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// Whether this process is it, whatever it was started for.
+    #[must_use]
+    pub fn is_this_process(&self) -> bool {
+        *self == Self::current(self.invocation_id.clone())
+    }
+}
+
 /// Whether a holder's process still runs.
 ///
 /// Only a process of this machine, since its last start and in this process's name space, can be proven dead.

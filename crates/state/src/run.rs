@@ -29,6 +29,14 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// How a run can end.
+    pub const ENDS: [Self; 4] = [
+        Self::Completed,
+        Self::CompletedWithRejects,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// Whether every table is done, so that nothing is left to go on with.
     #[must_use]
     pub fn is_complete(self) -> bool {

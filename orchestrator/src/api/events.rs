@@ -57,9 +57,14 @@ fn written(service: &Service, event: &Event) -> SentEvent {
 fn named(event: &Event) -> (&'static str, Value) {
     match event {
         Event::RunQueued { sync, due_at } => ("run_queued", json!({ "sync": sync, "due_at": due_at.map(Moment) })),
-        Event::RunStarted { sync, run_id, attempt } => (
+        Event::RunStarted {
+            sync,
+            kind,
+            run_id,
+            attempt,
+        } => (
             "run_started",
-            json!({ "sync": sync, "run_id": run_id, "attempt": attempt }),
+            json!({ "sync": sync, "kind": kind, "run_id": run_id, "attempt": attempt }),
         ),
         Event::Progress { sync, run_id, tables } => {
             let tables: Vec<ShownTable> = tables.iter().map(ShownTable::from).collect();
@@ -79,6 +84,7 @@ fn named(event: &Event) -> (&'static str, Value) {
             "run_ended",
             json!({
                 "sync": ended.sync,
+                "kind": ended.kind,
                 "outcome": ended.outcome,
                 "report": ended.report,
                 "error": ended.error,

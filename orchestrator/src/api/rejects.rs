@@ -21,6 +21,7 @@ use super::{
     call::{Call, Nothing},
 };
 use crate::{
+    documents::ErrorDocument,
     engine::report::RunReport,
     figures::counted,
     ledger::{
@@ -145,6 +146,17 @@ pub(super) struct ReplayWish {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Replayed {
     replays: Vec<RunReport>,
+    /// Syncs whose rejects were not sent, such as one that runs at the moment, where those of others were. Where none were, the answer is the first one's error.
+    not_begun: Vec<NotBegun>,
+}
+
+/// A sync whose rejects were not sent.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NotBegun {
+    sync: String,
+    /// Why.
+    #[schemars(with = "ErrorDocument")]
+    error: Error,
 }
 
 impl From<RejectQuery> for Filters {
@@ -271,16 +283,25 @@ pub(super) async fn replay(call: Call<(), Nothing, ReplayWish>) -> Result<Replay
         .collect();
     let daemon = service.daemon.clone();
     let replaying = tokio::spawn(async move {
-        let mut replays = Vec::new();
+        let mut replayed = Replayed {
+            replays: Vec::new(),
+            not_begun: Vec::new(),
+        };
         for (sync, replay) in wanted {
-            replays.push(daemon.replay(&sync, replay).await?);
+            match daemon.replay(&sync, replay).await {
+                Ok(report) => replayed.replays.push(report),
+                Err(error) => replayed.not_begun.push(NotBegun { sync, error }),
+            }
         }
-        Ok::<_, Error>(replays)
+        replayed
     });
-    let replayed = replaying
+    let mut replayed = replaying
         .await
         .map_err(|error| Error::internal("replay_broke_off", "The replay broke off").with_cause(&error))?;
-    Ok(Replayed { replays: replayed? })
+    match replayed.replays.is_empty() && !replayed.not_begun.is_empty() {
+        true => Err(replayed.not_begun.swap_remove(0).error.into()),
+        false => Ok(replayed),
+    }
 }
 
 /// Which rejects are to be given up.

@@ -3,7 +3,7 @@
 mod counts;
 
 use longshore_core::Result;
-use longshore_state::{Run, RunFilter, RunStatus, UnixMicros};
+use longshore_state::{CurrentHold, Run, RunFilter, RunStatus, StateStore, UnixMicros, process::liveness};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +72,8 @@ pub(super) struct RunAnswer {
     run: ShownDetails,
     /// What it does at this moment; null: this daemon does not run it.
     progress: Option<ShownActivity>,
+    /// Whether another process runs it at this moment, such as `longshore sync` beside the daemon. A `running` that neither does is interrupted.
+    elsewhere: bool,
 }
 
 pub(super) async fn list(call: Call<(), RunQuery>) -> Result<RunPage, Refusal> {
@@ -126,8 +128,22 @@ pub(super) async fn show(call: Call<String>) -> Result<RunAnswer, Refusal> {
         .find(|activity| activity.run_id.as_deref() == Some(&*details.run.run_id));
     Ok(RunAnswer {
         progress: activity.as_ref().map(ShownActivity::from),
+        elsewhere: activity.is_none() && runs_elsewhere(call.service.store.as_ref(), &details.run).await?,
         run: ShownDetails::of(details, None),
     })
+}
+
+/// Whether another process has the sync of a run that has no end, and for that run.
+async fn runs_elsewhere(store: &dyn StateStore, run: &Run) -> Result<bool> {
+    if run.status != RunStatus::Running {
+        return Ok(false);
+    }
+    let hold = store.current_hold(&run.sync).await?;
+    let has_it = |hold: CurrentHold| {
+        let holder = &hold.holder;
+        *holder == run.holder && !holder.is_this_process() && hold.stands(UnixMicros::now(), liveness(holder))
+    };
+    Ok(hold.is_some_and(has_it))
 }
 
 /// A log is bounded, so all of it is answered at once.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Service, answer::Refusal, call::Call, freshness::age_seconds, moments::Moment, state::known};
 use crate::{
     documents::ErrorDocument,
-    history::turns::ShownTurn,
+    history::{tables_read, turns::ShownTurn},
     serve::handle::{Activity, LastRun, Phase, ScheduleView, Standing, TableView},
 };
 
@@ -47,7 +47,7 @@ pub(super) struct ShownSync {
     last_run: Option<ShownLastRun>,
     /// The cursors as they are stored.
     cursors: Vec<ShownCursor>,
-    /// The oldest cursor that is a time: what is newer at the source may not be delivered yet.
+    /// The oldest cursor that is a time, of the tables that the sync reads: what is newer at the source may not be delivered yet.
     freshness: Option<ShownFreshness>,
     pending_rejects: u64,
     /// Its last runs, oldest first; without replays.
@@ -269,6 +269,7 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
     let view = standing.sync;
     let now = UnixMicros::now();
     let cursors = service.store.list_states(Some(&view.name)).await?;
+    let read = tables_read(service.store.as_ref(), &view.name).await?;
     let cursors = cursors.iter().map(|stored| ShownCursor::of(stored, now));
     let cursors = cursors.collect::<Result<Vec<_>>>()?;
     let pending = RejectFilter {
@@ -279,7 +280,11 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
     let pending = service.store.count_rejects(&pending).await?;
     let history = history(service, &view.name).await?;
     Ok(ShownSync {
-        freshness: oldest(&cursors),
+        freshness: oldest(
+            cursors
+                .iter()
+                .filter(|cursor| read.as_ref().is_none_or(|read| read.contains(&cursor.table))),
+        ),
         cursors,
         pending_rejects: pending.iter().map(|count| count.rejects).sum(),
         history,
@@ -319,8 +324,8 @@ async fn history(service: &Service, sync: &str) -> Result<Vec<ShownPast>> {
     Ok(history)
 }
 
-fn oldest(cursors: &[ShownCursor]) -> Option<ShownFreshness> {
-    let aged = cursors.iter().filter_map(|cursor| Some((cursor.age_seconds?, cursor)));
+fn oldest<'a>(cursors: impl Iterator<Item = &'a ShownCursor>) -> Option<ShownFreshness> {
+    let aged = cursors.filter_map(|cursor| Some((cursor.age_seconds?, cursor)));
     let (age_seconds, cursor) = aged.max_by_key(|(age, _)| *age)?;
     Some(ShownFreshness {
         table: cursor.table.clone(),

@@ -61,7 +61,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         () = context.cancel.cancelled() => {}
     }
     let store = context.store(&configuration).await?;
-    let held = serve::hold(&store, context.holder()).await?;
+    let held = match serve::hold(&store, context.holder(), &context.cancel).await {
+        // Asked to end while it waited: nothing was begun.
+        Err(Failure::Cancelled) => return Ok(Exit::Done),
+        held => held?,
+    };
     let opened = async {
         let hosts = arguments.http.hosts();
         let metrics_http = match &arguments.metrics_listen {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// A process that has not renewed for this long has lost its sync to whoever asks next.
-const LEASE: Duration = Duration::from_secs(30);
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
 /// Several renewals fit a lease, so that one that comes late does no harm.
 const RENEWAL: Duration = Duration::from_secs(5);

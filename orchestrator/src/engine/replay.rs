@@ -7,7 +7,7 @@ mod selection;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -22,6 +22,7 @@ use super::{
     attempt::{log_end, origin},
     begin::retried_on_their_way,
     hold::HeldSync,
+    progress::{Progress, TableCounters},
     report::{RetryReport, RunReport},
     retry::{RejectedTables, RetryContext, RetryRow, RetryTarget, begin_delivering, send},
     run::{Engine, SyncOutcome},
@@ -59,6 +60,7 @@ struct Recorded<'a> {
     warnings: Vec<String>,
     started: Instant,
     watch: &'a Watch,
+    progress: &'a Progress,
 }
 
 /// The parts of a replay that have to be stopped again.
@@ -68,23 +70,23 @@ struct Destinations {
 }
 
 impl Engine<'_> {
-    /// Sends rejects of one sync again.
-    pub async fn replay(&self, source: &Source, replay: &Replay) -> SyncOutcome {
+    /// Sends rejects of one sync again; `progress` follows it.
+    pub async fn replay(&self, source: &Source, replay: &Replay, progress: &Progress) -> SyncOutcome {
         let sync = &source.spec.name;
         let log = self.observation.logs.begin(sync);
         let watch = self.observation.watch(log, sync, RunKind::Replay, self.trigger);
-        let replaying = Box::pin(self.replay_watched(source, replay, &watch));
+        let replaying = Box::pin(self.replay_watched(source, replay, (&watch, progress)));
         let outcome = replaying.instrument(watch.span()).await;
         watch.end(outcome.status()).await;
         outcome
     }
 
-    async fn replay_watched(&self, source: &Source, replay: &Replay, watch: &Watch) -> SyncOutcome {
+    async fn replay_watched(&self, source: &Source, replay: &Replay, watched: (&Watch, &Progress)) -> SyncOutcome {
         let held = match HeldSync::acquire(Arc::clone(&self.store), &source.spec.name, self.holder.clone()).await {
             Ok(held) => held,
             Err(error) => return SyncOutcome::before_a_run(error),
         };
-        let outcome = self.replay_held(source, replay, &held, watch).await;
+        let outcome = self.replay_held(source, replay, &held, watched).await;
         let outcome = self.with_pending_rejects(outcome).await;
         if let Err(error) = held.release().await {
             tracing::warn!(%error, "the hold of the sync could not be given back; it lapses by itself");
@@ -92,7 +94,13 @@ impl Engine<'_> {
         outcome
     }
 
-    async fn replay_held(&self, source: &Source, replay: &Replay, held: &HeldSync, watch: &Watch) -> SyncOutcome {
+    async fn replay_held(
+        &self,
+        source: &Source,
+        replay: &Replay,
+        held: &HeldSync,
+        (watch, progress): (&Watch, &Progress),
+    ) -> SyncOutcome {
         let begun = async {
             let lost = self.store.close_replays(&held.hold).await?;
             if lost > 0 {
@@ -122,6 +130,7 @@ impl Engine<'_> {
             warnings,
             started,
             watch,
+            progress,
         };
         let replayed = self
             .replay_through(&destinations, source, replay, held, (rows.rows, recorded))
@@ -203,12 +212,15 @@ impl Engine<'_> {
         self.store
             .describe_attempt(&held.hold, &recorded.run_id, origin)
             .await?;
+        // A replay has one attempt.
+        recorded.progress.began(&recorded.run_id, 1);
+        let counters = counters(&rows, recorded.progress);
         tracing::info!(rows = rows.len(), "rejects are sent again");
         let sending = async {
             for target in targets.values() {
                 begin_delivering(&context, target, true).await?;
             }
-            send_all(&context, replay, &targets, rows, &mut tables).await
+            send_all(&context, replay, (&targets, &counters), rows, &mut tables).await
         };
         let sent = self.until_stopped(held, &context.cancel, sending).await;
         Ok(self.conclude_replay(held, sent, recorded).await)
@@ -275,6 +287,12 @@ impl Engine<'_> {
     }
 }
 
+/// By table and destination.
+type Targets = BTreeMap<(String, String), RetryTarget>;
+
+/// By table.
+type Counters = BTreeMap<String, Arc<TableCounters>>;
+
 /// What a replay came to.
 #[derive(Clone, Copy, Default)]
 struct Replayed {
@@ -300,7 +318,7 @@ async fn prepare(
     destinations: &Destinations,
     rows: &[RejectedRow],
     tables: &mut RejectedTables,
-) -> Result<BTreeMap<(String, String), RetryTarget>, Failure> {
+) -> Result<Targets, Failure> {
     let mut targets = BTreeMap::new();
     for (destination, options) in destinations.plugins.iter().zip(&destinations.options) {
         let plugin = &destination.plugin;
@@ -346,11 +364,23 @@ async fn prepare(
     Ok(targets)
 }
 
+/// For those who watch: of each table, how many rows there are to be sent, to all its destinations together.
+fn counters(rows: &[RejectedRow], progress: &Progress) -> Counters {
+    let mut rows_of: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in rows {
+        *rows_of.entry(&row.table).or_default() += 1;
+    }
+    let counters = rows_of
+        .into_iter()
+        .map(|(table, rows)| (table.to_owned(), progress.add(table, Some(rows), None)));
+    counters.collect()
+}
+
 /// Sends rows in the order in which they were recorded.
 async fn send_all(
     context: &RetryContext,
     replay: &Replay,
-    targets: &BTreeMap<(String, String), RetryTarget>,
+    (targets, counters): (&Targets, &Counters),
     rows: Vec<RejectedRow>,
     tables: &mut RejectedTables,
 ) -> Result<Replayed, Failure> {
@@ -366,7 +396,12 @@ async fn send_all(
             let asked = &rest[..rest.len().min(at_once)];
             let page = read_rows(context, replay, asked).await?;
             rest = &rest[page.len()..];
+            let count = page.len() as u64;
+            let counters = &counters[&key.0];
+            counters.forwarded.fetch_add(count, Ordering::Relaxed);
             let sent = send(context, target, tables, page).await?;
+            counters.acked.fetch_add(sent.counts.total(), Ordering::Relaxed);
+            counters.rejected.fetch_add(sent.counts.rejected, Ordering::Relaxed);
             total.counts += sent.counts;
             total.columns += sent.columns;
             if let Some((_, error)) = sent.failed {

@@ -58,7 +58,7 @@ impl Alerter {
             return self.forget(&source.spec.name).await;
         };
         let mut verdicts = condition::after_a_run(rules, ended);
-        verdicts.extend(self.lag(source, rules, now));
+        verdicts.extend(self.lag(source, rules, now).await?);
         self.settle(source, rules, verdicts, now, patience).await
     }
 
@@ -70,14 +70,19 @@ impl Alerter {
         let Some(rules) = &source.spec.alerts else {
             return self.forget(&source.spec.name).await;
         };
-        let verdicts = self.lag(source, rules, now);
+        let verdicts = self.lag(source, rules, now).await?;
         self.settle(source, rules, verdicts, now, patience).await
     }
 
-    fn lag(&self, source: &Source, rules: &Alerts, now: UnixMicros) -> Verdicts {
+    /// By what the state says: another process may have run the sync too.
+    async fn lag(&self, source: &Source, rules: &Alerts, now: UnixMicros) -> Result<Verdicts> {
+        if rules.max_lag.is_some() {
+            let sync = &source.spec.name;
+            self.metrics.know_cursors(self.store.as_ref(), sync).await?;
+        }
         let tables = self.metrics.cursors().at(now);
         let of_sync = tables.into_iter().filter(|table| table.sync == source.spec.name);
-        condition::of_lag(rules, of_sync.map(|table| (table.table, table.lag)))
+        Ok(condition::of_lag(rules, of_sync.map(|table| (table.table, table.lag))))
     }
 
     /// Nobody wants to be told of this sync any more.

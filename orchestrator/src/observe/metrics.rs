@@ -22,6 +22,7 @@ use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, Trigger, UnixMi
 use opentelemetry::metrics::Meter;
 use prometheus_client::registry::Registry;
 
+use crate::history::tables_read;
 pub use instrument::{Count, Level, Seconds};
 use instrument::{Gauges, Histograms, Home, RowCounters, SecondsCounters};
 pub use lag::{Before, Cursors, Freshness, moment_of_timestamp};
@@ -67,6 +68,15 @@ pub enum Retried {
     Partition,
     /// The run, with new plugins.
     Run,
+}
+
+impl Retried {
+    fn scope(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Run => "run",
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -165,21 +175,48 @@ impl Metrics {
     /// # Errors
     /// Those of the store.
     pub async fn know_stored(&self, store: &dyn StateStore, syncs: &BTreeSet<String>) -> longshore_core::Result<()> {
-        let before = self.all.cursors.before();
-        let mut cursors = BTreeMap::new();
-        for stored in store.list_states(None).await? {
-            if let Some(cursor) = stored.state()?.cursor {
-                cursors.insert((stored.sync, stored.table), cursor);
-            }
-        }
-        self.all.cursors.stand(before, syncs, &cursors);
+        self.all.cursors.forget_all_but(syncs);
         self.forget_successes_but_of(syncs);
         for sync in syncs {
+            self.begin_at_zero(sync);
+            self.know_cursors(store, sync).await?;
             if let Some(at) = last_success(store, sync).await? {
                 self.succeeded(sync, at);
             }
         }
         Ok(())
+    }
+
+    /// Takes what the state says of the cursors of a sync: of those tables that it still reads.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn know_cursors(&self, store: &dyn StateStore, sync: &str) -> longshore_core::Result<()> {
+        let before = self.all.cursors.before();
+        let read = tables_read(store, sync).await?;
+        let mut cursors = BTreeMap::new();
+        for stored in store.list_states(Some(sync)).await? {
+            let is_read = read.as_ref().is_none_or(|read| read.contains(&stored.table));
+            if let Some(cursor) = stored.state()?.cursor.filter(|_| is_read) {
+                cursors.insert(stored.table, cursor);
+            }
+        }
+        self.all.cursors.stand(before, sync, &cursors);
+        Ok(())
+    }
+
+    /// The series of a sync that would begin with what they are to tell of: an increase is seen only from a value that was scraped before it.
+    fn begin_at_zero(&self, sync: &str) {
+        for status in RunStatus::ENDS {
+            self.all.runs.of(&[sync, status.as_str()]);
+        }
+        for what in [Retried::Partition, Retried::Run] {
+            self.all.retries.of(&[sync, what.scope()]);
+        }
+        self.all.log_lines_lost.of(&[sync]);
+        for delivered in [true, false] {
+            self.all.alerts_sent.of(&[sync, outcome_of_alert(delivered)]);
+        }
     }
 
     /// A run that ended well; of several, the last one counts.
@@ -229,11 +266,7 @@ impl Metrics {
 
     /// Something is tried again.
     pub fn retried(&self, sync: &str, what: Retried) {
-        let scope = match what {
-            Retried::Partition => "partition",
-            Retried::Run => "run",
-        };
-        self.all.retries.of(&[sync, scope]).add(1);
+        self.all.retries.of(&[sync, what.scope()]).add(1);
     }
 
     /// Lines of a run's log are lost.
@@ -248,8 +281,7 @@ impl Metrics {
 
     /// An alert was handed to a webhook, or could not be.
     pub fn alert_sent(&self, sync: &str, delivered: bool) {
-        let outcome = if delivered { "delivered" } else { "failed" };
-        self.all.alerts_sent.of(&[sync, outcome]).add(1);
+        self.all.alerts_sent.of(&[sync, outcome_of_alert(delivered)]).add(1);
     }
 
     /// The series of one table of a sync, with its destinations in the order of their counts.
@@ -377,6 +409,10 @@ impl Drop for Queued {
     fn drop(&mut self) {
         self.set(0);
     }
+}
+
+fn outcome_of_alert(delivered: bool) -> &'static str {
+    if delivered { "delivered" } else { "failed" }
 }
 
 /// When a run of this sync last ended well, as far as the history goes.

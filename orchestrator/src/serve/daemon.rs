@@ -357,11 +357,9 @@ impl Daemon {
 
     fn run_ended(&mut self, sync: &str, outcome: SyncOutcome) {
         self.watch_progress();
-        self.running.remove(sync);
+        let kind = self.running.remove(sync).map_or("sync", |task| task.kind);
         self.watched.remove(sync);
-        let answer = self.replaying.remove(sync);
-        let kind = if answer.is_some() { "replay" } else { "sync" };
-        if let Some(answer) = answer {
+        if let Some(answer) = self.replaying.remove(sync) {
             // Whoever asked may have gone away.
             answer.send(replayed(&outcome)).ok();
         }

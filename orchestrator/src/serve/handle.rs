@@ -1,7 +1,8 @@
 //! What others may ask of a running daemon: the command line, the HTTP API, metrics and alerts.
 //!
 //! A [`DaemonHandle`] is cheap to clone. Questions are answered from what the scheduler last published, without waiting for it; wishes go to the scheduler,
-//! one after another, and are answered when their effect is in the state store.
+//! one after another, and are answered when their effect is in the state store. The cancelling of a run is answered when the run has been told to end; the
+//! store knows of it when the run has. A daemon that is killed in between has cancelled nothing: the next one goes on with the run.
 
 mod answer;
 mod event;

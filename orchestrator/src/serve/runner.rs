@@ -41,6 +41,8 @@ pub(super) enum Work {
 
 /// A run that goes on.
 pub(super) struct RunningTask {
+    /// `sync` or `replay`.
+    pub(super) kind: &'static str,
     pub(super) cancel: CancellationToken,
     pub(super) progress: Progress,
 }
@@ -70,6 +72,10 @@ impl Runner {
         (work, trigger): (Work, Trigger),
     ) -> RunningTask {
         let running = RunningTask {
+            kind: match work {
+                Work::Turn(_) => "sync",
+                Work::Replay(_) => "replay",
+            },
             cancel: CancellationToken::new(),
             progress: Progress::default(),
         };
@@ -167,7 +173,7 @@ impl Run {
     async fn carry_out(&self, engine: &Engine<'_>, source: &Source, work: &Work) -> SyncOutcome {
         match work {
             Work::Turn(_) => engine.sync(source, &Reading::New, &self.progress).await,
-            Work::Replay(replay) => engine.replay(source, replay).await,
+            Work::Replay(replay) => engine.replay(source, replay, &self.progress).await,
         }
     }
 }

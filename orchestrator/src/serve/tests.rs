@@ -56,7 +56,7 @@ impl Serving {
         };
         let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
         let store: Arc<dyn StateStore> = Arc::new(store);
-        let held = hold(&store, Holder::current("test")).await.unwrap();
+        let held = hold(&store, Holder::current("test"), &cancel).await.unwrap();
         let observation = Observation::default();
         let around = Surroundings {
             host: PluginHost::new(secrets.clone(), "/nowhere".into(), "test".to_owned()).unwrap(),

@@ -39,6 +39,7 @@ function render({ run, log, ledger }, context) {
   const { now, operator, rejects } = context;
   const what = run.kind === "replay" ? "Replay" : "Run";
   const goesOn = run.status === "running" && run.progress;
+  const isInterrupted = run.status === "running" && !run.progress && !run.elsewhere;
   return [
     h(
       "p",
@@ -51,19 +52,19 @@ function render({ run, log, ledger }, context) {
       "div",
       { class: "heading" },
       h("h1", {}, `${what} of ${run.sync}`),
-      badge(run.status === "running" && !run.progress ? "interrupted" : run.status),
+      badge(isInterrupted ? "interrupted" : run.status),
       operator && goesOn
         ? h("div", { class: "buttons" }, h("button", { type: "button", class: "danger", "data-action": "cancelRun", "data-sync": run.sync, "data-run": run.run_id }, "Cancel", h("span", { class: "unseen" }, " this run")))
         : null,
     ),
     facts([
       ["Started", exactly(run.started_at)],
-      ["Ended", goesOn ? null : exactly(run.ended_at, "no recorded end")],
-      ["Took", goesOn ? `${duration(secondsBetween(run.started_at, now))} so far` : run.duration_ms === null ? null : duration(run.duration_ms / 1000)],
+      ["Ended", goesOn || run.elsewhere ? null : exactly(run.ended_at, "no recorded end")],
+      ["Took", goesOn || run.elsewhere ? `${duration(secondsBetween(run.started_at, now))} so far` : run.duration_ms === null ? null : duration(run.duration_ms / 1000)],
       ["Attempts", count(run.attempt)],
       ["Reads again", run.again ? `from ${run.again.from ?? "the beginning"} to before ${run.again.to ?? "the end"}` : null],
       ["Uncertain", run.uncertain > 0 ? `${counted(run.uncertain, "row")} at most may be there twice` : null],
-      ["Run by", `process ${run.holder.pid} on ${run.holder.host}`],
+      ["Run by", `process ${run.holder.pid} on ${run.holder.host}${run.elsewhere ? ", beside this daemon" : ""}`],
       ["Id", h("code", {}, run.run_id)],
     ]),
     errorBox(run.error, run.status === "cancelled" ? "It was stopped" : "It stopped at an error"),
@@ -159,7 +160,7 @@ function begunBy(trigger) {
 
 function attemptEnd(attempt, run) {
   if (attempt.error) return [attempt.error.message, h("span", { class: "detail" }, h("code", {}, attempt.error.code))];
-  if (attempt.outcome === "running" && !run.progress) return h("span", { class: "faint" }, "no recorded end");
+  if (attempt.outcome === "running" && !run.progress && !run.elsewhere) return h("span", { class: "faint" }, "no recorded end");
   return attempt.outcome === "died" ? "its process died" : words(attempt.outcome);
 }
 

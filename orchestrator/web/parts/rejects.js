@@ -59,9 +59,9 @@ export function rejectsPart(fixed, { status = "pending" } = {}) {
     },
     async replay({ all }) {
       const which = all ? { ...fixed, ...withoutEmpty({ ...filter, status: "pending" }) } : { ids: [...chosen] };
-      const { replays } = await post("/rejects/replay", which);
+      const { replays, not_begun } = await post("/rejects/replay", which);
       chosen.clear();
-      notice(...outcome(replays));
+      notice(...outcome(replays, not_begun));
     },
     async discard() {
       const many = counted(chosen.size, "reject");
@@ -84,10 +84,10 @@ function withoutEmpty(filter) {
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ""));
 }
 
-function outcome(replays) {
+function outcome(replays, notBegun) {
   const retries = replays.flatMap((replay) => replay.retries ?? []);
   const sum = (name) => retries.reduce((total, retry) => total + retry[name], 0);
-  const error = replays.map((replay) => replay.error).find(Boolean);
+  const error = [...replays, ...notBegun].map((replay) => replay.error).find(Boolean);
   if (error) return [`${error.message}. ${error.remedy ?? ""}`, "failed"];
   const again = sum("rejected") > 0 ? `, ${count(sum("rejected"))} refused again` : "";
   return [`Sent again: ${counted(sum("retried"), "row")}, ${count(sum("redelivered"))} delivered${again}`, sum("rejected") > 0 ? "failed" : "done"];

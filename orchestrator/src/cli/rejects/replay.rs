@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::{
     cli::{ConfigurationFiles, Context, DEFAULT_CONFIGURATION},
     engine::{
+        progress::Progress,
         report::{RetryReport, RunReport},
         run::{Engine, SyncOutcome},
     },
@@ -91,7 +92,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let mut exit = Exit::Done;
     for (source, replay) in replays {
-        let outcome = engine.replay(source, &replay).await;
+        let outcome = engine.replay(source, &replay, &Progress::default()).await;
         let this_exit = conclude(context, &source.spec.name, &outcome)?;
         if exit == Exit::Done {
             exit = this_exit;

@@ -6,7 +6,7 @@ use std::{
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use longshore_config::Loader;
 use longshore_core::{CursorValue, Error};
-use longshore_state::sqlite::SqliteStore;
+use longshore_state::{CursorReplacement, sqlite::SqliteStore};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -101,6 +101,20 @@ impl Scene {
         alerter.run_ended(&self.source, ended, NOW, patience).await.unwrap();
     }
 
+    /// The cursor of the table `orders` stands at the beginning of this day now.
+    async fn move_cursor(&self, sync: &str, day: i32) {
+        let stored = self.store.get_state(sync, "orders").await.unwrap();
+        let replacement = CursorReplacement {
+            sync: sync.to_owned(),
+            table: "orders".to_owned(),
+            from_revision: stored.map_or(0, |stored| stored.revision),
+            cursor_column: "day".to_owned(),
+            cursor: CursorValue::Date(day),
+            at: NOW,
+        };
+        self.store.set_state(replacement).await.unwrap();
+    }
+
     async fn ended(&self, ended: &Ended) -> Vec<String> {
         self.end_with(ended, Patience::AGAIN).await;
         self.receiver.arrived()
@@ -186,14 +200,14 @@ async fn a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
 async fn a_lag_beyond_the_bound_is_told_of_until_the_cursor_has_caught_up() {
     let scene = Scene::with("max_lag: 30m").await;
     assert_eq!(scene.time_passed(NOW).await, [""; 0], "no cursor is known yet");
-    let day = |days| CursorValue::Date(days);
-    scene.metrics.cursors().moved_to("shop", "orders", &day(0));
-    scene.metrics.cursors().moved_to("other", "orders", &day(-5));
+    // By whatever process: the state tells.
+    scene.move_cursor("shop", 0).await;
+    scene.move_cursor("other", -5).await;
     let minutes = |minutes: i64| UnixMicros(minutes * 60_000_000);
     assert_eq!(scene.time_passed(minutes(30)).await, [""; 0]);
     assert_eq!(scene.time_passed(minutes(31)).await, ["lag firing"]);
     assert_eq!(scene.time_passed(minutes(60)).await, [""; 0]);
-    scene.metrics.cursors().moved_to("shop", "orders", &day(1));
+    scene.move_cursor("shop", 1).await;
     assert_eq!(scene.time_passed(minutes(24 * 60 + 1)).await, ["lag resolved"]);
 }
 

@@ -78,21 +78,26 @@ impl Cursors {
         Before(self.lock().commits)
     }
 
-    /// What the state says of these syncs, by sync and table. What was committed after `before` is newer and stays; what belongs to other syncs goes.
-    pub fn stand(&self, before: Before, syncs: &BTreeSet<String>, stored: &BTreeMap<(String, String), CursorValue>) {
+    /// What the state says of the tables of a sync. What was committed after `before` is newer and stays.
+    pub fn stand(&self, before: Before, sync: &str, stored: &BTreeMap<String, CursorValue>) {
         let mut known = self.lock();
-        known.tables.retain(|(sync, _), _| syncs.contains(sync));
-        for (table, place) in &mut known.tables {
+        let of_sync = known.tables.iter_mut().filter(|((of, _), _)| of == sync);
+        for ((_, table), place) in of_sync {
             if place.commit <= before.0 && !stored.contains_key(table) {
                 place.cursor = None;
             }
         }
-        for (table, cursor) in stored.iter().filter(|((sync, _), _)| syncs.contains(sync)) {
-            let place = known.tables.entry(table.clone()).or_default();
+        for (table, cursor) in stored {
+            let place = known.tables.entry((sync.to_owned(), table.clone())).or_default();
             if place.commit <= before.0 {
                 place.cursor = moment_of(cursor);
             }
         }
+    }
+
+    /// Forgets what belongs to other syncs.
+    pub fn forget_all_but(&self, syncs: &BTreeSet<String>) {
+        self.lock().tables.retain(|(sync, _), _| syncs.contains(sync));
     }
 
     /// What the source's clock shows while ours shows `now`.
@@ -206,20 +211,16 @@ mod tests {
     #[test]
     fn the_state_says_where_cursors_stand_but_for_what_was_committed_since() {
         let cursors = Cursors::default();
-        let table = |sync: &str, table: &str| (sync.to_owned(), table.to_owned());
-        let shop = BTreeSet::from(["shop".to_owned()]);
         for name in ["orders", "people", "reset"] {
             cursors.moved_to("shop", name, &at_second(100));
         }
         cursors.moved_to("gone", "orders", &at_second(100));
         let before = cursors.before();
-        let stored = BTreeMap::from([
-            (table("shop", "orders"), at_second(200)),
-            (table("shop", "people"), at_second(200)),
-            (table("other", "orders"), at_second(200)),
-        ]);
+        let stored = ["orders", "people"].map(|table| (table.to_owned(), at_second(200)));
         cursors.moved_to("shop", "people", &at_second(300));
-        cursors.stand(before, &shop, &stored);
+        cursors.stand(before, "shop", &stored.into());
+        assert_eq!(cursors.at(UnixMicros(0)).len(), 3, "other syncs stay");
+        cursors.forget_all_but(&BTreeSet::from(["shop".to_owned()]));
         let shown = cursors.at(UnixMicros(0));
         let shown: Vec<_> = shown.iter().map(|of| (&*of.sync, &*of.table, of.cursor)).collect();
         assert_eq!(shown, [("shop", "orders", 200.0), ("shop", "people", 300.0)]);

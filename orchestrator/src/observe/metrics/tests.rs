@@ -3,6 +3,7 @@ mod documents;
 use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_core::{CursorValue, partition::Checkpoint};
+use longshore_state::{Acquisition, CursorReplacement, Holder, NewRun, NewTablePlan, RunEnd, sqlite::SqliteStore};
 
 use super::{names::Kind, *};
 
@@ -171,10 +172,106 @@ fn names_of_syncs_and_tables_are_escaped() {
 }
 
 #[tokio::test]
+async fn a_table_that_left_its_sync_has_no_lag_any_more() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
+    let metrics = Metrics::default();
+    for table in ["orders", "people"] {
+        let replacement = CursorReplacement {
+            sync: "shop".to_owned(),
+            table: table.to_owned(),
+            from_revision: 0,
+            cursor_column: "day".to_owned(),
+            cursor: CursorValue::Date(1),
+            at: UnixMicros(0),
+        };
+        store.set_state(replacement).await.unwrap();
+    }
+    let run = async |run_id: &str, tables: &[&str], again: bool, end: Option<RunStatus>| {
+        let holder = Holder::current("test");
+        let taken = store.acquire("shop", holder.clone(), UnixMicros(0), Duration::from_secs(1));
+        let Acquisition::Acquired { hold, .. } = taken.await.unwrap() else {
+            panic!("nobody has it")
+        };
+        let run = NewRun {
+            run_id: run_id.to_owned(),
+            kind: RunKind::Sync,
+            configuration: "as it was".to_owned(),
+            again: again.then(|| serde_json::json!({ "from": "1" })),
+            holder,
+            started_at: UnixMicros(0),
+        };
+        store.begin_run(&hold, run).await.unwrap();
+        let plan = |table: &&str| NewTablePlan {
+            table: (*table).to_owned(),
+            plan: Vec::new(),
+            state_revision: 1,
+            partitions: Vec::new(),
+        };
+        let plans = tables.iter().map(plan).collect();
+        store.store_plan(&hold, run_id, plans).await.unwrap();
+        if let Some(status) = end {
+            for table in tables {
+                let promoted = store.promote_table(&hold, run_id, table, None, UnixMicros(1));
+                promoted.await.unwrap();
+            }
+            let end = RunEnd {
+                run_id: run_id.to_owned(),
+                status,
+                ended_at: UnixMicros(1),
+                error: None,
+                summary: serde_json::json!({}),
+            };
+            store.finish_run(&hold, end).await.unwrap();
+        }
+        store.release(&hold).await.unwrap();
+    };
+    let lagging = async || {
+        metrics.know_cursors(&store, "shop").await.unwrap();
+        let tables = metrics.cursors().at(UnixMicros(0));
+        tables.into_iter().map(|table| table.table).collect::<Vec<_>>()
+    };
+    let both = ["orders", "people"];
+    assert_eq!(lagging().await, both, "nothing is known of its runs");
+    run("1", &both, false, Some(RunStatus::Completed)).await;
+    run("2", &["orders"], true, Some(RunStatus::Completed)).await;
+    assert_eq!(
+        lagging().await,
+        both,
+        "a table was read again, and the other is read as before"
+    );
+    run("3", &["people"], false, Some(RunStatus::Completed)).await;
+    assert_eq!(lagging().await, ["people"]);
+    run("4", &both, false, None).await;
+    assert_eq!(lagging().await, both, "it is back, although the run has not ended");
+}
+
+#[tokio::test]
+async fn what_is_told_of_by_an_increase_is_there_before_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
+    let metrics = Metrics::default();
+    metrics
+        .know_stored(&store, &BTreeSet::from(["shop".to_owned()]))
+        .await
+        .unwrap();
+    let known = series(&metrics);
+    for at_zero in [
+        r#"longshore_runs_total{sync="shop",outcome="failed"}"#,
+        r#"longshore_runs_total{sync="shop",outcome="completed"}"#,
+        r#"longshore_retries_total{sync="shop",scope="run"}"#,
+        r#"longshore_log_lines_lost_total{sync="shop"}"#,
+        r#"longshore_alert_deliveries_total{sync="shop",outcome="failed"}"#,
+    ] {
+        assert_eq!(known.get(at_zero), Some(&0.0), "{at_zero} in {known:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sync_that_is_gone_has_no_last_success_and_begins_anew_when_it_is_back() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("state.db");
-    let store = longshore_state::sqlite::SqliteStore::open(&path).await.unwrap();
+    let store = SqliteStore::open(&path).await.unwrap();
     let metrics = Metrics::default();
     let succeeded = |seconds: i64| {
         let at = UnixMicros(seconds * 1_000_000);

@@ -80,6 +80,7 @@ impl Daemon {
                 tracing::info!(sync, run_id = &*run.run_id, attempt = run.attempt, "running");
                 events.push(Event::RunStarted {
                     sync: sync.clone(),
+                    kind: task.kind,
                     run_id: run.run_id.to_string(),
                     attempt: run.attempt,
                 });

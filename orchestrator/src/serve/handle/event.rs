@@ -22,6 +22,8 @@ pub enum Event {
     RunStarted {
         /// The sync.
         sync: String,
+        /// `sync` or `replay`.
+        kind: &'static str,
         /// The run.
         run_id: String,
         /// Above 1: it goes on where an earlier attempt stopped.

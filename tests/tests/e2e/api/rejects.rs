@@ -1,6 +1,6 @@
 //! The ledger of rejects over HTTP.
 
-use longshore_tests::Result;
+use longshore_tests::{Failure, PATIENCE, Result, eventually};
 use serde_json::{Value, json};
 
 use crate::served::{Quay, Served};
@@ -135,6 +135,90 @@ async fn a_replay_that_is_refused_again_says_so_in_its_report() -> Result<()> {
     assert_eq!(after["last_run"]["status"], "completed_with_rejects");
     let nothing = served.post("/rejects/replay", json!({ "table": "nobody" })).await?;
     assert_eq!(nothing.refused(), (409, "nothing_to_replay".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_replay_is_watched_and_cancelled_as_any_run_is() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = with_rejects(&quay).await?;
+    quay.sandbox
+        .set_faults(json!([{ "kind": "slow", "ms": 20_000, "applied": false }]))
+        .await?;
+    let asked = served.post("/rejects/replay", json!({ "sync": "people" }));
+    let watched = async {
+        let replaying = served
+            .until("people", "rejects are on their way", |sync| {
+                sync["activity"]["tables"][0]["forwarded"] == 3
+            })
+            .await?;
+        let activity = &replaying["activity"];
+        assert_eq!(activity["kind"], "replay");
+        let run_id = activity["run_id"].as_str().unwrap().to_owned();
+        let run = served.get(&format!("/runs/{run_id}")).await?.good();
+        assert_eq!((&run["kind"], &run["status"]), (&json!("replay"), &json!("running")));
+        let table = &run["progress"]["tables"][0];
+        assert_eq!(
+            (&table["table"], &table["expected"], &table["acked"]),
+            (&json!("people"), &json!(3), &json!(0))
+        );
+        let cancelled = served.post(&format!("/runs/{run_id}/cancel"), json!({})).await?.good();
+        assert_eq!(cancelled["run_id"], run_id);
+        Ok::<_, Failure>(run_id)
+    };
+    let (replayed, run_id) = tokio::join!(asked, watched);
+    let report = replayed?.good()["replays"][0].clone();
+    assert_eq!(
+        (&report["run_id"], &report["status"]),
+        (&json!(run_id?), &json!("cancelled")),
+        "{report}"
+    );
+    let counts = served.get("/rejects/counts?status=pending").await?.good();
+    assert_eq!(counts["counts"][0]["rejects"], 3, "they stay pending");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_several_syncs_one_that_runs_keeps_nobody_elses_rejects_from_being_sent() -> Result<()> {
+    let quay = Quay::open().await?;
+    let file = quay.longshore.folder().join("longshore.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    // With a destination of their own: two syncs never write to one at once.
+    let mut documents = text.split("---\n");
+    let friends = documents.next().unwrap().replace("name: people", "name: friends");
+    let friends = friends.replace("[batch]", "[another]");
+    let another = documents.next().unwrap().replace("name: batch", "name: another");
+    quay.longshore
+        .write("longshore.yml", &format!("{text}\n---\n{friends}\n---\n{another}"))?;
+    let served = with_rejects(&quay).await?;
+    served.run("friends").await?;
+    quay.sandbox
+        .set_faults(json!([{ "kind": "slow", "ms": 20_000, "next": 1 }]))
+        .await?;
+    quay.add_people(1).await?;
+    served.post("/syncs/people/run", json!({})).await?.good();
+    eventually("its request has come, and is not answered", PATIENCE, async || {
+        let profiles = quay.sandbox.profiles().await.ok()?;
+        profiles
+            .iter()
+            .any(|profile| profile.custom_id == "person-1")
+            .then_some(())
+    })
+    .await?;
+    let both = served.post("/rejects/replay", json!({})).await?.good();
+    let replays = both["replays"].as_array().unwrap();
+    assert_eq!(replays.len(), 1, "{both}");
+    assert_eq!(
+        (&replays[0]["sync"], &replays[0]["retries"][0]["retried"]),
+        (&json!("friends"), &json!(3))
+    );
+    let left = &both["not_begun"];
+    assert_eq!(
+        (&left[0]["sync"], &left[0]["error"]["code"], &left[1]),
+        (&json!("people"), &json!("sync_running"), &json!(null))
+    );
+    let none = served.post("/rejects/replay", json!({ "sync": "people" })).await?;
+    assert_eq!(none.refused(), (409, "sync_running".to_owned()));
     Ok(())
 }
 

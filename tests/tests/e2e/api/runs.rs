@@ -1,6 +1,7 @@
 //! Runs: pages of them, and one with all that is known about it.
 
 use longshore_tests::{PATIENCE, Result, eventually};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::served::Quay;
@@ -80,6 +81,40 @@ async fn a_run_is_told_with_counts_attempts_cursors_and_what_was_logged() -> Res
     assert_eq!(
         (&listed["runs"][0]["read"], &listed["runs"][0]["delivered"]),
         (&json!(6), &json!(6))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_of_another_process_is_told_from_one_that_broke_off() -> Result<()> {
+    let quay = Quay::open().await?;
+    let served = quay.serve(&[]).await?;
+    let beside = quay.longshore.start(["sync", "--source", "numbers", "--no-progress"])?;
+    let begun = eventually("it is in the history", PATIENCE, async || {
+        let runs = served.get("/runs?status=running").await.ok()?.good();
+        ids(&runs).pop()
+    });
+    let path = format!("/runs/{}", begun.await?);
+    let run = served.get(&path).await?.good();
+    assert_eq!(
+        (&run["progress"], &run["elsewhere"], &run["holder"]["pid"]),
+        (&json!(null), &json!(true), &json!(beside.pid()))
+    );
+    beside.signal(Signal::KILL)?;
+    beside.finish().await?;
+    let run = served.get(&path).await?.good();
+    assert_eq!(
+        (&run["status"], &run["elsewhere"]),
+        (&json!("running"), &json!(false)),
+        "nobody runs it any more"
+    );
+    served.post("/syncs/numbers/run", json!({})).await?.good();
+    served.until_moving("numbers").await?;
+    let run = served.get(&path).await?.good();
+    assert_eq!(
+        (&run["progress"]["attempt"], &run["elsewhere"]),
+        (&json!(2), &json!(false)),
+        "the daemon does"
     );
     Ok(())
 }
