@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json};
 
 use crate::rows::{destination, events, numbers, project, sandbox, spec, table, text};
 
-/// Short enough that a stalled request is given up within the test.
+/// Short enough that a stalled request is given up within the test, and long enough that no other one is on a busy machine.
 fn changes() -> Json {
-    json!({ "timeouts": { "connect": "1s", "request": "300ms", "idle": "10s" }, "requests": { "update_operations": 20 } })
+    json!({ "timeouts": { "connect": "2s", "request": "3s", "idle": "10s" }, "requests": { "update_operations": 20 } })
 }
 
 fn status(status: u16) -> FaultKind {
@@ -50,7 +50,7 @@ async fn every_event_arrives_and_none_twice_while_nothing_is_cut_after_it_was_ap
             status(503),
             FaultKind::CutBefore,
             FaultKind::Slow {
-                ms: 2_000,
+                ms: 6_000,
                 applied: false,
             },
         ],

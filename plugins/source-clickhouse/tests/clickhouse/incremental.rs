@@ -189,11 +189,11 @@ async fn a_row_that_looks_like_a_delivered_one_in_the_columns_that_are_delivered
 #[tokio::test]
 async fn a_row_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
     let database = database(EVENTS).await;
-    insert(&database, &[1], -2).await;
+    insert(&database, &[1], -8).await;
     let settling = |settle: &str| database.spec(json!({"cursor": "at", "settle": settle}));
     let mut early = reading(settling("10m"), "t").await;
     assert_eq!(early.run().await.count(), 1, "its time is still to come");
-    for _ in 0..200 {
+    for _ in 0..400 {
         if database.count("SELECT now64(6) > max(at) FROM t").await == 1 {
             break;
         }

@@ -111,7 +111,7 @@ async fn a_window_does_not_go_back_for_a_transaction_that_stays_open() {
 async fn a_row_of_a_view_that_was_delivered_before_its_time_is_not_delivered_again_when_its_time_comes() {
     let database = database(VIEW).await;
     database
-        .execute("INSERT INTO base VALUES (900, 'early', clock_timestamp() + interval '3 seconds')")
+        .execute("INSERT INTO base VALUES (900, 'early', clock_timestamp() + interval '8 seconds')")
         .await;
     let spec = |settle: &str| database.spec(json!({"cursor": "at", "settle": settle}));
     let mut early = Reading::new(spec("30s"), "v").await;

@@ -11,8 +11,8 @@ async fn a_sync_goes_from_idle_to_running_to_done_while_the_page_is_watched() ->
     let visit = Visit::begin(Window::LAPTOP).await?;
     visit.quay.add_people(1_000).await?;
     visit.quay.add_reject("eve").await?;
-    // Two hundred people a request: the run takes a few seconds, and moves as it goes.
-    let slow = json!([{ "kind": "slow", "ms": 700, "next": 6 }]);
+    // Two hundred people a request, and four requests at once: the run takes some seconds, enough to look at it with a busy browser.
+    let slow = json!([{ "kind": "slow", "ms": 2_500, "next": 6 }]);
     visit.quay.sandbox.set_faults(slow).await?;
     let browser = &visit.browser;
 

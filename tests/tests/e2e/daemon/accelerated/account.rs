@@ -131,6 +131,11 @@ impl Account {
             }
         }
         assert_eq!(linked, runs.keys().copied().collect(), "a run was for no turn");
+        self.gone_on_with()
+    }
+
+    /// How many runs took several attempts.
+    pub(super) fn gone_on_with(&self) -> usize {
         self.runs.iter().filter(|run| run.attempt > 1).count()
     }
 }
