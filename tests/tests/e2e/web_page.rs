@@ -6,6 +6,7 @@ mod access;
 mod contrast;
 mod keyboard;
 mod looks;
+mod telling;
 mod watching;
 
 use std::path::PathBuf;
