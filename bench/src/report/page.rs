@@ -25,12 +25,13 @@ fn section(group: Group, part: &Part) -> String {
     let commit = part.commit.as_deref().unwrap_or("unknown");
     let minutes = part.took_seconds / 60.0;
     text.push_str(&format!(
-        "{}, {} rounds, commit {commit}, {minutes:.0} minutes with loading. {}. {}.\n",
-        part.started_at,
-        part.repeats,
-        part.machine,
-        part.software.join(", ")
+        "{}, {} rounds, commit {commit}, {minutes:.0} minutes with loading. {}.",
+        part.started_at, part.repeats, part.machine,
     ));
+    if !part.software.is_empty() {
+        text.push_str(&format!(" {}.", part.software.join(", ")));
+    }
+    text.push('\n');
     if !part.optimised {
         text.push_str("\n**The programs were not optimised: no figure here means anything.**\n");
     }
@@ -70,7 +71,8 @@ fn of(group: Group) -> (&'static str, &'static str) {
         ),
         Group::Incremental => (
             "Incremental runs",
-            "Wall time of `longshore sync` from its start to its exit, in a table of 50 million rows (with `--large`) or fewer. `few_new` reads 1,000 rows that were just added.",
+            "Wall time of `longshore sync` from its start to its exit, in a table of 50 million rows (with `--large`) or fewer. `few_new` reads 1,000 rows that were just added. \
+             ClickHouse's runs look back two seconds (`overlap: 2s`): in the ten minutes of the default, rounds add more rows than a state remembers, and each run would read them all again.",
         ),
         Group::Peers => (
             "Peers",
