@@ -1,13 +1,13 @@
-//! A sync that fails tells a webhook once, and tells it once more when it is well again; over processes that end in between.
+//! A sync that fails, lags or rejects too much tells a webhook once, and tells it once more when it is well again; over processes that end in between.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{Router, extract::State, routing::post};
-use longshore_tests::{Context, Result};
-use serde_json::Value;
+use longshore_tests::{Context, PATIENCE, Result, eventually};
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::generated::Generated;
+use crate::{generated::Generated, served::Quay};
 
 type Messages = Arc<Mutex<Vec<Value>>>;
 
@@ -95,5 +95,51 @@ async fn a_sync_that_fails_tells_its_webhook_once_and_once_more_when_it_is_well_
         (&told[1]["state"], &told[1]["since"]),
         (&"resolved".into(), &told[0]["since"])
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_daemon_tells_of_rejects_and_of_lag_beyond_their_bounds_and_when_they_are_within_them_again() -> Result<()> {
+    let webhook = Webhook::start().await?;
+    let mut quay = Quay::open().await?;
+    quay.longshore.set_variable("ALERT_WEBHOOK", &webhook.address);
+    let file = quay.longshore.folder().join("longshore.yml");
+    let text = std::fs::read_to_string(&file).context("the configuration can not be read")?;
+    let alerts = "  alerts: { url: \"${ALERT_WEBHOOK}\", max_rejects: 1, max_lag: 1h }\n  tables: [people]";
+    quay.longshore
+        .write("longshore.yml", &text.replacen("  tables: [people]", alerts, 1))?;
+    quay.add_people(3).await?;
+    for name in ["eve", "mallory"] {
+        quay.add_reject(name).await?;
+    }
+    let old = "UPDATE people SET last_updated_at = now() - interval '2 hours'";
+    quay.database.execute(old).await?;
+    let served = quay.serve(&[]).await?;
+    served.run("people").await?;
+    let told = |state: &'static str| {
+        let webhook = &webhook;
+        eventually(state, PATIENCE, async move || {
+            let mut told = webhook.messages();
+            told.retain(|message| message["state"] == state);
+            told.sort_by_key(|message| message["alert"].to_string());
+            (told.len() == 2).then_some(told)
+        })
+    };
+    let firing = told("firing").await?;
+    assert_eq!(
+        (&firing[0]["alert"], &firing[0]["lag"]["table"]),
+        (&"lag".into(), &"people".into())
+    );
+    // Both people were delivered, without the column that was refused.
+    assert_eq!(firing[1]["rejects"], json!({ "rejected": 2, "read": 5, "bound": "1" }));
+
+    let new = "UPDATE people SET url__home = NULL, last_updated_at = clock_timestamp()";
+    quay.database.execute(new).await?;
+    served.run("people").await?;
+    let resolved = told("resolved").await?;
+    for (before, after) in firing.iter().zip(&resolved) {
+        assert_eq!((&after["alert"], &after["since"]), (&before["alert"], &before["since"]));
+    }
+    assert_eq!(webhook.messages().len(), 4, "each is told once");
     Ok(())
 }

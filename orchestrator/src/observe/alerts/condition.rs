@@ -45,8 +45,8 @@ pub struct Ended {
     pub error: Option<Error>,
     /// Rows read by the run.
     pub read: u64,
-    /// Of these, rows that were refused as a whole.
-    pub rejected: u64,
+    /// Rejects that it recorded: rows refused as a whole, and columns without which rows were delivered.
+    pub rejects: u64,
 }
 
 /// What a sync came to.
@@ -87,7 +87,7 @@ impl Ended {
             outcome: Outcome::Open,
             error: report.error.clone(),
             read: report.tables.iter().map(|table| table.read).sum(),
-            rejected: report.tables.iter().map(|table| table.rejected).sum(),
+            rejects: report.rejects,
         }
     }
 }
@@ -117,8 +117,8 @@ pub enum Details {
     Rejected {
         /// The run.
         run_id: Option<String>,
-        /// Rows refused as a whole.
-        rejected: u64,
+        /// Rows refused as a whole, and columns left out.
+        rejects: u64,
         /// Rows read.
         read: u64,
         /// The bound, as the user wrote it.
@@ -149,10 +149,10 @@ pub fn after_a_run(rules: &Alerts, ended: &Ended) -> Verdicts {
     if ended.outcome == Outcome::Succeeded || stopped_for_rejects {
         let bound = rules
             .max_rejects
-            .filter(|bound| bound.is_exceeded(ended.rejected, ended.read));
+            .filter(|bound| bound.is_exceeded(ended.rejects, ended.read));
         let details = bound.map(|bound| Details::Rejected {
             run_id: ended.run_id.clone(),
-            rejected: ended.rejected,
+            rejects: ended.rejects,
             read: ended.read,
             bound: bound.to_string(),
         });

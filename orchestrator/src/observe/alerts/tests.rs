@@ -137,11 +137,11 @@ fn failed() -> Ended {
     }
 }
 
-fn succeeded(read: u64, rejected: u64) -> Ended {
+fn succeeded(read: u64, rejects: u64) -> Ended {
     Ended {
         outcome: Outcome::Succeeded,
         read,
-        rejected,
+        rejects,
         ..Ended::default()
     }
 }
@@ -226,7 +226,7 @@ async fn rejects_beyond_the_bound_are_told_of_also_when_the_run_stopped_for_them
         outcome: Outcome::Failed,
         error: Some(Error::destination("too_many_rejects", "500 of 1000")),
         read: 1_000,
-        rejected: 500,
+        rejects: 500,
         ..Ended::default()
     };
     assert_eq!(scene.ended(&stopped).await, ["rejects firing"]);
