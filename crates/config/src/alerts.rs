@@ -25,8 +25,7 @@ pub struct Alerts {
     #[serde(default)]
     #[schemars(extend("examples" = ["30m", "2h"]))]
     pub max_lag: Option<Lag>,
-    /// How many rejects a run may have before it is told, rows refused as a whole and columns that rows were delivered without: a count, or a share of the rows read
-    /// such as "1%". Without it, any number.
+    /// How many rows of a run may be refused as a whole before it is told: a count, or a share of the rows read such as "1%". Without it, any number.
     #[serde(default)]
     #[schemars(extend("examples" = [100, "1%"]))]
     pub max_rejects: Option<MaxRejects>,

@@ -21,9 +21,7 @@ impl Holder {
             invocation_id: invocation_id.into(),
         }
     }
-}
 
-impl Holder {
     /// Whether this process is it, whatever it was started for.
     #[must_use]
     pub fn is_this_process(&self) -> bool {

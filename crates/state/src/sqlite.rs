@@ -35,7 +35,7 @@ mod states;
 mod turns;
 mod worker;
 
-use std::{fmt, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use longshore_core::{Error, Result};
@@ -313,6 +313,11 @@ impl StateStore for SqliteStore {
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>> {
         let filter = filter.clone();
         self.worker.read(move |tx| runs::list(tx, &filter, limit)).await
+    }
+
+    async fn tables_read(&self, sync: &str) -> Result<BTreeSet<String>> {
+        let sync = sync.to_owned();
+        self.worker.read(move |tx| plans::tables_read(tx, &sync)).await
     }
 
     async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>> {

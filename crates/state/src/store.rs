@@ -1,6 +1,6 @@
 //! The trait: what may be called when, and what is promised.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use async_trait::async_trait;
 use longshore_core::Result;
@@ -186,6 +186,10 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// The latest runs, newest first, at most `limit`.
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
+
+    /// The tables that a sync reads, by name: those of its newest run that has planned some and reads what is new, not a range again. A table that left the sync
+    /// keeps its state, and is none of them. Empty: no such run is remembered.
+    async fn tables_read(&self, sync: &str) -> Result<BTreeSet<String>>;
 
     /// One run with its attempts, tables and partitions.
     async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>>;

@@ -146,13 +146,13 @@ pub(super) struct ReplayWish {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Replayed {
     replays: Vec<RunReport>,
-    /// Syncs whose rejects were not sent, such as one that runs at the moment, where those of others were. Where none were, the answer is the first one's error.
-    not_begun: Vec<NotBegun>,
+    /// Syncs whose replay has no report, such as one that runs at the moment, where those of others have. Where none has, the answer is the first one's error.
+    failed: Vec<FailedReplay>,
 }
 
-/// A sync whose rejects were not sent.
+/// A sync whose replay has no report: it did not begin, or the daemon ended.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct NotBegun {
+pub(super) struct FailedReplay {
     sync: String,
     /// Why.
     #[schemars(with = "ErrorDocument")]
@@ -285,12 +285,12 @@ pub(super) async fn replay(call: Call<(), Nothing, ReplayWish>) -> Result<Replay
     let replaying = tokio::spawn(async move {
         let mut replayed = Replayed {
             replays: Vec::new(),
-            not_begun: Vec::new(),
+            failed: Vec::new(),
         };
         for (sync, replay) in wanted {
             match daemon.replay(&sync, replay).await {
                 Ok(report) => replayed.replays.push(report),
-                Err(error) => replayed.not_begun.push(NotBegun { sync, error }),
+                Err(error) => replayed.failed.push(FailedReplay { sync, error }),
             }
         }
         replayed
@@ -298,8 +298,8 @@ pub(super) async fn replay(call: Call<(), Nothing, ReplayWish>) -> Result<Replay
     let mut replayed = replaying
         .await
         .map_err(|error| Error::internal("replay_broke_off", "The replay broke off").with_cause(&error))?;
-    match replayed.replays.is_empty() && !replayed.not_begun.is_empty() {
-        true => Err(replayed.not_begun.swap_remove(0).error.into()),
+    match replayed.replays.is_empty() && !replayed.failed.is_empty() {
+        true => Err(replayed.failed.swap_remove(0).error.into()),
         false => Ok(replayed),
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Service, answer::Refusal, call::Call, freshness::age_seconds, moments::Moment, state::known};
 use crate::{
     documents::ErrorDocument,
-    history::{tables_read, turns::ShownTurn},
+    history::turns::ShownTurn,
     serve::handle::{Activity, LastRun, Phase, ScheduleView, Standing, TableView},
 };
 
@@ -269,7 +269,7 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
     let view = standing.sync;
     let now = UnixMicros::now();
     let cursors = service.store.list_states(Some(&view.name)).await?;
-    let read = tables_read(service.store.as_ref(), &view.name).await?;
+    let read = service.store.tables_read(&view.name).await?;
     let cursors = cursors.iter().map(|stored| ShownCursor::of(stored, now));
     let cursors = cursors.collect::<Result<Vec<_>>>()?;
     let pending = RejectFilter {
@@ -283,7 +283,7 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
         freshness: oldest(
             cursors
                 .iter()
-                .filter(|cursor| read.as_ref().is_none_or(|read| read.contains(&cursor.table))),
+                .filter(|cursor| read.is_empty() || read.contains(&cursor.table)),
         ),
         cursors,
         pending_rejects: pending.iter().map(|count| count.rejects).sum(),

@@ -42,9 +42,9 @@ pub struct TableCounters {
     pub name: String,
     /// Rows expected, as far as the source could tell; 0: unknown.
     pub expected: AtomicU64,
-    /// Rows that came from the source.
+    /// Rows that came from the source; of a replay, from the ledger.
     pub forwarded: AtomicU64,
-    /// Rows that the slowest destination has acked.
+    /// Rows that the slowest destination has acked; of a replay, those of all destinations together.
     pub acked: AtomicU64,
     /// Rows refused as a whole.
     pub rejected: AtomicU64,

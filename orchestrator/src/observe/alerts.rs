@@ -58,7 +58,11 @@ impl Alerter {
             return self.forget(&source.spec.name).await;
         };
         let mut verdicts = condition::after_a_run(rules, ended);
-        verdicts.extend(self.lag(source, rules, now).await?);
+        match self.lag(source, rules, now).await {
+            Ok(lag) => verdicts.extend(lag),
+            // What is known of the run is told all the same.
+            Err(error) => tracing::warn!(sync = source.spec.name, %error, "the lag of its tables is not known"),
+        }
         self.settle(source, rules, verdicts, now, patience).await
     }
 

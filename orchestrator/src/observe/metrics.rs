@@ -18,11 +18,10 @@ use longshore_core::{
     balance::{DestinationCounts, SourceCounts},
     partition::Commit,
 };
-use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, Trigger, UnixMicros};
+use longshore_state::{RunFilter, RunKind, RunStatus, StateStore, StoredState, Trigger, UnixMicros};
 use opentelemetry::metrics::Meter;
 use prometheus_client::registry::Registry;
 
-use crate::history::tables_read;
 pub use instrument::{Count, Level, Seconds};
 use instrument::{Gauges, Histograms, Home, RowCounters, SecondsCounters};
 pub use lag::{Before, Cursors, Freshness, moment_of_timestamp};
@@ -177,9 +176,12 @@ impl Metrics {
     pub async fn know_stored(&self, store: &dyn StateStore, syncs: &BTreeSet<String>) -> longshore_core::Result<()> {
         self.all.cursors.forget_all_but(syncs);
         self.forget_successes_but_of(syncs);
+        syncs.iter().for_each(|sync| self.begin_at_zero(sync));
+        let before = self.all.cursors.before();
+        let stored = store.list_states(None).await?;
         for sync in syncs {
-            self.begin_at_zero(sync);
-            self.know_cursors(store, sync).await?;
+            let of_sync = stored.iter().filter(|stored| stored.sync == *sync);
+            self.take_cursors(store, (sync, before), of_sync).await?;
             if let Some(at) = last_success(store, sync).await? {
                 self.succeeded(sync, at);
             }
@@ -193,12 +195,21 @@ impl Metrics {
     /// Those of the store.
     pub async fn know_cursors(&self, store: &dyn StateStore, sync: &str) -> longshore_core::Result<()> {
         let before = self.all.cursors.before();
-        let read = tables_read(store, sync).await?;
+        let stored = store.list_states(Some(sync)).await?;
+        self.take_cursors(store, (sync, before), stored.iter()).await
+    }
+
+    async fn take_cursors(
+        &self,
+        store: &dyn StateStore,
+        (sync, before): (&str, Before),
+        stored: impl Iterator<Item = &StoredState>,
+    ) -> longshore_core::Result<()> {
+        let read = store.tables_read(sync).await?;
         let mut cursors = BTreeMap::new();
-        for stored in store.list_states(Some(sync)).await? {
-            let is_read = read.as_ref().is_none_or(|read| read.contains(&stored.table));
-            if let Some(cursor) = stored.state()?.cursor.filter(|_| is_read) {
-                cursors.insert(stored.table, cursor);
+        for stored in stored.filter(|stored| read.is_empty() || read.contains(&stored.table)) {
+            if let Some(cursor) = stored.state()?.cursor {
+                cursors.insert(stored.table.clone(), cursor);
             }
         }
         self.all.cursors.stand(before, sync, &cursors);
@@ -208,14 +219,14 @@ impl Metrics {
     /// The series of a sync that would begin with what they are to tell of: an increase is seen only from a value that was scraped before it.
     fn begin_at_zero(&self, sync: &str) {
         for status in RunStatus::ENDS {
-            self.all.runs.of(&[sync, status.as_str()]);
+            self.all.runs.of(&[sync, status.as_str()]).add(0);
         }
         for what in [Retried::Partition, Retried::Run] {
-            self.all.retries.of(&[sync, what.scope()]);
+            self.all.retries.of(&[sync, what.scope()]).add(0);
         }
-        self.all.log_lines_lost.of(&[sync]);
+        self.all.log_lines_lost.of(&[sync]).add(0);
         for delivered in [true, false] {
-            self.all.alerts_sent.of(&[sync, outcome_of_alert(delivered)]);
+            self.all.alerts_sent.of(&[sync, outcome_of_alert(delivered)]).add(0);
         }
     }
 

@@ -41,8 +41,11 @@ pub async fn hold(
             continue;
         };
         let is_renewed = waits_for.as_ref().is_some_and(|seen| *seen != current);
-        if liveness(&current.holder) != Liveness::Unknown || is_renewed || Instant::now() > patient_until {
-            return Err(running(&current).into());
+        match liveness(&current.holder) {
+            // It has died since it was asked for the store.
+            Liveness::Dead => continue,
+            Liveness::Unknown if !is_renewed && Instant::now() < patient_until => {}
+            Liveness::Unknown | Liveness::Alive => return Err(running(&current).into()),
         }
         if waits_for.is_none() {
             tracing::warn!(
@@ -65,10 +68,11 @@ fn running(current: &CurrentHold) -> Error {
     Error::config(
         "daemon_running",
         format!(
-            "Another daemon uses this state: process {} on {} since {}",
+            "Another daemon uses this state: process {} on {} since {}, until {} at least",
             current.holder.pid,
             current.holder.host,
-            crate::moment::shown(current.since)
+            crate::moment::shown(current.since),
+            crate::moment::shown(current.lease_until)
         ),
     )
     .with_remedy("End that one first, or give this one a state of its own with `kind: settings`, `state: sqlite:PATH`.")
@@ -81,18 +85,15 @@ mod tests {
 
     use super::*;
 
-    /// Longer than several looks.
-    const LEASE_OF_ANOTHER: Duration = Duration::from_secs(2);
-
     /// A store that a daemon of this machine had before the machine was started again.
-    async fn held_before_a_reset() -> (TempDir, Arc<dyn StateStore>, Hold) {
+    async fn held_before_a_reset(lease: Duration) -> (TempDir, Arc<dyn StateStore>, Hold) {
         let folder = TempDir::new().unwrap();
         let store = SqliteStore::open(&folder.path().join("state.db")).await.unwrap();
         let holder = Holder {
             boot_id: "an earlier start".to_owned(),
             ..Holder::current("another")
         };
-        let taken = store.acquire(DAEMON, holder, UnixMicros::now(), LEASE_OF_ANOTHER).await;
+        let taken = store.acquire(DAEMON, holder, UnixMicros::now(), lease).await;
         let Acquisition::Acquired { hold, .. } = taken.unwrap() else {
             panic!("nobody has it")
         };
@@ -105,20 +106,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_of_before_a_reset_is_taken_when_its_hold_runs_out() {
-        let (_folder, store, _) = held_before_a_reset().await;
+        let (_folder, store, _) = held_before_a_reset(3 * LOOK_EVERY).await;
         let held = hold(&store, Holder::current("test"), &CancellationToken::new()).await;
         held.map_err(code).unwrap().release().await.unwrap();
     }
 
     #[tokio::test]
     async fn a_daemon_that_may_be_gone_and_renews_its_hold_is_there() {
-        let (_folder, store, theirs) = held_before_a_reset().await;
+        // Far longer than the test: it is the renewal that tells.
+        let (_folder, store, theirs) = held_before_a_reset(LEASE).await;
         let renewing = {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 loop {
-                    sleep(LEASE_OF_ANOTHER / 4).await;
-                    store.renew(&theirs, UnixMicros::now(), LEASE_OF_ANOTHER).await.unwrap();
+                    sleep(LOOK_EVERY).await;
+                    store.renew(&theirs, UnixMicros::now(), LEASE).await.unwrap();
                 }
             })
         };
@@ -129,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_for_a_hold_ends_when_the_daemon_is_to_end() {
-        let (_folder, store, _) = held_before_a_reset().await;
+        let (_folder, store, _) = held_before_a_reset(LEASE).await;
         let cancel = CancellationToken::new();
         cancel.cancel();
         let held = hold(&store, Holder::current("test"), &cancel).await;

@@ -59,9 +59,9 @@ export function rejectsPart(fixed, { status = "pending" } = {}) {
     },
     async replay({ all }) {
       const which = all ? { ...fixed, ...withoutEmpty({ ...filter, status: "pending" }) } : { ids: [...chosen] };
-      const { replays, not_begun } = await post("/rejects/replay", which);
+      const { replays, failed } = await post("/rejects/replay", which);
       chosen.clear();
-      notice(...outcome(replays, not_begun));
+      notice(...outcome(replays, failed));
     },
     async discard() {
       const many = counted(chosen.size, "reject");
@@ -84,13 +84,15 @@ function withoutEmpty(filter) {
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ""));
 }
 
-function outcome(replays, notBegun) {
+function outcome(replays, failed) {
   const retries = replays.flatMap((replay) => replay.retries ?? []);
   const sum = (name) => retries.reduce((total, retry) => total + retry[name], 0);
-  const error = [...replays, ...notBegun].map((replay) => replay.error).find(Boolean);
-  if (error) return [`${error.message}. ${error.remedy ?? ""}`, "failed"];
+  const error = [...replays, ...failed].map((replay) => replay.error).find(Boolean);
   const again = sum("rejected") > 0 ? `, ${count(sum("rejected"))} refused again` : "";
-  return [`Sent again: ${counted(sum("retried"), "row")}, ${count(sum("redelivered"))} delivered${again}`, sum("rejected") > 0 ? "failed" : "done"];
+  const sent = `Sent again: ${counted(sum("retried"), "row")}, ${count(sum("redelivered"))} delivered${again}`;
+  if (!error) return [sent, sum("rejected") > 0 ? "failed" : "done"];
+  // What was sent is told also where something else was not.
+  return [`${sum("retried") > 0 ? `${sent}. ` : ""}${error.message}. ${error.remedy ?? ""}`, "failed"];
 }
 
 function render({ rejects, next, kinds }, context) {

@@ -1,6 +1,6 @@
 //! What a run has planned for its tables, and how far it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use longshore_core::{
     CursorValue,
@@ -125,6 +125,17 @@ pub(super) fn drop_payload(tx: &Transaction<'_>, run: i64) -> Result<(), Failure
     )?;
     tx.execute("UPDATE run_tables SET plan = x'' WHERE run = ?1", [run])?;
     Ok(())
+}
+
+/// The names of the tables of a sync's newest run that has planned some and reads no range again.
+pub(super) fn tables_read(tx: &Transaction<'_>, sync: &str) -> Result<BTreeSet<String>, Failure> {
+    let mut statement = tx.prepare_cached(
+        "SELECT table_name FROM run_tables WHERE run =
+            (SELECT id FROM runs WHERE sync = ?1 AND kind = 'sync' AND again IS NULL AND EXISTS (SELECT 1 FROM run_tables WHERE run = runs.id)
+             ORDER BY id DESC LIMIT 1)",
+    )?;
+    let names = statement.query_map([sync], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn progress(tx: &Transaction<'_>, run: i64) -> Result<Vec<TableProgress>, Failure> {

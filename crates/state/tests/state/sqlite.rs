@@ -61,6 +61,7 @@ contract! { sqlite:
         an_incomplete_table_is_not_promoted,
         a_promotion_from_another_revision_changes_nothing,
         runs_are_listed_newest_first,
+        the_newest_plan_of_what_is_new_tells_which_tables_are_read,
     }
     history {
         an_attempt_says_what_began_it_and_how_it_ended,

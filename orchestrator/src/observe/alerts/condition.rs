@@ -45,8 +45,8 @@ pub struct Ended {
     pub error: Option<Error>,
     /// Rows read by the run.
     pub read: u64,
-    /// Rejects that it recorded: rows refused as a whole, and columns without which rows were delivered.
-    pub rejects: u64,
+    /// Of these, rows that were refused as a whole.
+    pub rejected: u64,
 }
 
 /// What a sync came to.
@@ -87,7 +87,7 @@ impl Ended {
             outcome: Outcome::Open,
             error: report.error.clone(),
             read: report.tables.iter().map(|table| table.read).sum(),
-            rejects: report.rejects,
+            rejected: report.tables.iter().map(|table| table.rejected).sum(),
         }
     }
 }
@@ -117,8 +117,8 @@ pub enum Details {
     Rejected {
         /// The run.
         run_id: Option<String>,
-        /// Rows refused as a whole, and columns left out.
-        rejects: u64,
+        /// Rows refused as a whole.
+        rejected: u64,
         /// Rows read.
         read: u64,
         /// The bound, as the user wrote it.
@@ -149,10 +149,10 @@ pub fn after_a_run(rules: &Alerts, ended: &Ended) -> Verdicts {
     if ended.outcome == Outcome::Succeeded || stopped_for_rejects {
         let bound = rules
             .max_rejects
-            .filter(|bound| bound.is_exceeded(ended.rejects, ended.read));
+            .filter(|bound| bound.is_exceeded(ended.rejected, ended.read));
         let details = bound.map(|bound| Details::Rejected {
             run_id: ended.run_id.clone(),
-            rejects: ended.rejects,
+            rejected: ended.rejected,
             read: ended.read,
             bound: bound.to_string(),
         });
@@ -168,9 +168,9 @@ pub fn of_lag(rules: &Alerts, tables: impl Iterator<Item = (String, f64)>) -> Ve
     let Some(bound) = rules.max_lag else {
         return vec![(Condition::Lag, None)];
     };
-    // Nothing is known before the first cursor is.
+    // Before the first cursor, or where no table with one is left, none is behind.
     let Some((table, seconds)) = furthest else {
-        return Verdicts::new();
+        return vec![(Condition::Lag, None)];
     };
     let bound_seconds = bound.duration().as_secs();
     let details = (seconds > bound.duration().as_secs_f64()).then(|| Details::Lags {

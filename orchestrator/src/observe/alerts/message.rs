@@ -4,7 +4,10 @@ use longshore_state::UnixMicros;
 use serde_json::{Value, json};
 
 use super::condition::{Condition, Details};
-use crate::{figures::counted, moment::shown};
+use crate::{
+    figures::{counted, grouped, were},
+    moment::shown,
+};
 
 /// The version of the form.
 const VERSION: u32 = 1;
@@ -48,12 +51,12 @@ impl Message<'_> {
             }
             Some(Details::Rejected {
                 run_id,
-                rejects,
+                rejected,
                 read,
                 bound,
             }) => {
                 message["run_id"] = json!(run_id);
-                message["rejects"] = json!({ "rejected": rejects, "read": read, "bound": bound });
+                message["rejects"] = json!({ "rejected": rejected, "read": read, "bound": bound });
             }
             None => {}
         }
@@ -78,17 +81,18 @@ impl Message<'_> {
             ),
             (
                 Some(Details::Rejected {
-                    rejects, read, bound, ..
+                    rejected, read, bound, ..
                 }),
                 _,
             ) => format!(
-                "A run of the sync {sync} had {} in {}; {bound} are allowed",
-                counted(*rejects, "reject", "rejects"),
-                counted(*read, "row", "rows")
+                "{} of {} of the sync {sync} {} rejected; {bound} are allowed",
+                grouped(*rejected),
+                counted(*read, "row", "rows"),
+                were(*rejected)
             ),
             (None, Condition::Failure) => format!("The sync {sync} succeeds again"),
             (None, Condition::Lag) => format!("No table of the sync {sync} lags beyond its bound any more"),
-            (None, Condition::Rejects) => format!("The sync {sync} has no more rejects than are allowed"),
+            (None, Condition::Rejects) => format!("The sync {sync} rejects no more rows than are allowed"),
         }
     }
 }

@@ -137,11 +137,11 @@ fn failed() -> Ended {
     }
 }
 
-fn succeeded(read: u64, rejects: u64) -> Ended {
+fn succeeded(read: u64, rejected: u64) -> Ended {
     Ended {
         outcome: Outcome::Succeeded,
         read,
-        rejects,
+        rejected,
         ..Ended::default()
     }
 }
@@ -209,6 +209,13 @@ async fn a_lag_beyond_the_bound_is_told_of_until_the_cursor_has_caught_up() {
     assert_eq!(scene.time_passed(minutes(60)).await, [""; 0]);
     scene.move_cursor("shop", 1).await;
     assert_eq!(scene.time_passed(minutes(24 * 60 + 1)).await, ["lag resolved"]);
+    assert_eq!(scene.time_passed(minutes(24 * 60 + 31)).await, ["lag firing"]);
+    scene.store.reset_state("shop", Some("orders"), NOW).await.unwrap();
+    assert_eq!(
+        scene.time_passed(minutes(24 * 60 + 32)).await,
+        ["lag resolved"],
+        "no table is left that could be behind"
+    );
 }
 
 #[tokio::test]
@@ -226,7 +233,7 @@ async fn rejects_beyond_the_bound_are_told_of_also_when_the_run_stopped_for_them
         outcome: Outcome::Failed,
         error: Some(Error::destination("too_many_rejects", "500 of 1000")),
         read: 1_000,
-        rejects: 500,
+        rejected: 500,
         ..Ended::default()
     };
     assert_eq!(scene.ended(&stopped).await, ["rejects firing"]);

@@ -212,7 +212,7 @@ async fn of_several_syncs_one_that_runs_keeps_nobody_elses_rejects_from_being_se
         (&replays[0]["sync"], &replays[0]["retries"][0]["retried"]),
         (&json!("friends"), &json!(3))
     );
-    let left = &both["not_begun"];
+    let left = &both["failed"];
     assert_eq!(
         (&left[0]["sync"], &left[0]["error"]["code"], &left[1]),
         (&json!("people"), &json!("sync_running"), &json!(null))
