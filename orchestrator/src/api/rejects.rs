@@ -150,7 +150,7 @@ pub(super) struct Replayed {
     failed: Vec<FailedReplay>,
 }
 
-/// A sync whose replay has no report: it did not begin, or the daemon ended.
+/// A sync whose replay has no report: it did not begin; or the daemon ended, or its state could not be read, and then some may have been sent.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct FailedReplay {
     sync: String,

@@ -82,6 +82,7 @@ fn running(current: &CurrentHold) -> Error {
 mod tests {
     use longshore_state::{Acquisition, Hold, sqlite::SqliteStore};
     use tempfile::TempDir;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -124,7 +125,9 @@ mod tests {
                 }
             })
         };
-        let held = hold(&store, Holder::current("test"), &CancellationToken::new()).await;
+        let (holder, never) = (Holder::current("test"), CancellationToken::new());
+        let held = timeout(LEASE, hold(&store, holder, &never)).await;
+        let held = held.expect("the first renewal is enough");
         assert_eq!(held.map(drop).map_err(code), Err("daemon_running".to_owned()));
         renewing.abort();
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::{failure::Failure, holds};
+use super::{failure::Failure, holds, plans::NEWEST_PLAN};
 use crate::{
     hold::Hold,
     run::{MAX_RUNS_REMOVED_AT_ONCE, RunRetention},
@@ -40,21 +40,22 @@ fn first_sync_after(tx: &Transaction<'_>, sync: &str) -> Result<Option<String>, 
     Ok(statement.query_row([sync], |row| row.get(0)).optional()?)
 }
 
-/// What somebody may still need stays: a run that goes on, the sync's latest that began, which the next one may go on with, and every run that the ledger of rejects names.
+/// What somebody may still need stays: a run that goes on, the sync's latest that began, which the next one may go on with, the one that tells which tables the sync reads, and every run that the ledger of rejects names.
 fn remove_of(tx: &Transaction<'_>, sync: &str, retention: RunRetention, at_most: u32) -> Result<u64, Failure> {
     let removed = tx
-        .prepare_cached(
+        .prepare_cached(&format!(
             "DELETE FROM runs WHERE id IN (
                 SELECT id FROM runs WHERE sync = ?1 AND status <> 'running'
                     AND (coalesce(ended_at, started_at) < ?2
                         OR id <= (SELECT id FROM runs WHERE sync = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?3))
                     AND id <> coalesce((SELECT id FROM runs WHERE sync = ?1 AND kind = 'sync' AND configuration <> '' ORDER BY id DESC LIMIT 1), 0)
+                    AND id <> coalesce(({NEWEST_PLAN}), 0)
                     AND NOT EXISTS (SELECT 1 FROM rejects WHERE run = runs.id)
                     AND NOT EXISTS (SELECT 1 FROM rejects WHERE tried_run = runs.id)
                     AND NOT EXISTS (SELECT 1 FROM rejects WHERE sent_run = runs.id)
                     AND NOT EXISTS (SELECT 1 FROM rejects WHERE resolved_run = runs.id)
-                ORDER BY id LIMIT ?4)",
-        )?
+                ORDER BY id LIMIT ?4)"
+        ))?
         .execute(params![sync, retention.ended_before.0, retention.keep, at_most])?;
     Ok(removed as u64)
 }

@@ -127,13 +127,16 @@ pub(super) fn drop_payload(tx: &Transaction<'_>, run: i64) -> Result<(), Failure
     Ok(())
 }
 
-/// The names of the tables of a sync's newest run that has planned some and reads no range again.
+/// The newest run of the sync `?1` that has planned some tables and reads no range again.
+pub(super) const NEWEST_PLAN: &str = "SELECT id FROM runs WHERE sync = ?1 AND kind = 'sync' AND again IS NULL AND EXISTS (SELECT 1 FROM run_tables WHERE run = runs.id) ORDER BY id DESC LIMIT 1";
+
+/// The names of the tables of that run. Where a person has set a cursor since, an interrupted run has forgotten what it had planned for the table.
 pub(super) fn tables_read(tx: &Transaction<'_>, sync: &str) -> Result<BTreeSet<String>, Failure> {
-    let mut statement = tx.prepare_cached(
-        "SELECT table_name FROM run_tables WHERE run =
-            (SELECT id FROM runs WHERE sync = ?1 AND kind = 'sync' AND again IS NULL AND EXISTS (SELECT 1 FROM run_tables WHERE run = runs.id)
-             ORDER BY id DESC LIMIT 1)",
-    )?;
+    let mut statement = tx.prepare_cached(&format!(
+        "WITH newest AS (SELECT id, started_at FROM runs WHERE id = ({NEWEST_PLAN}))
+         SELECT table_name FROM run_tables WHERE run = (SELECT id FROM newest)
+         UNION SELECT table_name FROM states WHERE sync = ?1 AND run_id IS NULL AND updated_at >= (SELECT started_at FROM newest)"
+    ))?;
     let names = statement.query_map([sync], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }

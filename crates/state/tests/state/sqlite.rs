@@ -62,6 +62,7 @@ contract! { sqlite:
         a_promotion_from_another_revision_changes_nothing,
         runs_are_listed_newest_first,
         the_newest_plan_of_what_is_new_tells_which_tables_are_read,
+        a_table_whose_cursor_a_person_set_is_read_although_its_plan_is_gone,
     }
     history {
         an_attempt_says_what_began_it_and_how_it_ended,

@@ -199,7 +199,8 @@ async fn a_table_that_left_its_sync_has_no_lag_any_more() {
             configuration: "as it was".to_owned(),
             again: again.then(|| serde_json::json!({ "from": "1" })),
             holder,
-            started_at: UnixMicros(0),
+            // The cursors were set before.
+            started_at: UnixMicros(1),
         };
         store.begin_run(&hold, run).await.unwrap();
         let plan = |table: &&str| NewTablePlan {

@@ -26,6 +26,12 @@ async fn completed_runs(store: &dyn StateStore, hold: &Hold, count: u32) {
             ..new_run(&id(number), 1)
         };
         store.begin_run(hold, run).await.unwrap();
+        let nothing_new = vec![plan("events", &[], 0)];
+        store.store_plan(hold, &id(number), nothing_new).await.unwrap();
+        store
+            .promote_table(hold, &id(number), "events", None, at)
+            .await
+            .unwrap();
         let ended = RunEnd {
             ended_at: at,
             ..end(&id(number), RunStatus::Completed)

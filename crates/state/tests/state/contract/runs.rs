@@ -1,7 +1,7 @@
 //! Runs, attempts, plans, promotion.
 
 use longshore_core::Error;
-use longshore_state::{RunFilter, RunStatus};
+use longshore_state::{CursorReplacement, RunFilter, RunRetention, RunStatus};
 
 use super::*;
 
@@ -268,8 +268,8 @@ pub(crate) async fn the_newest_plan_of_what_is_new_tells_which_tables_are_read(b
         store.finish_run(&hold, failed).await.unwrap();
     };
     run(1, &["orders", "people"], &|_| ()).await;
-    // Replays plan nothing; neither does what fails before it has looked at the source, however often it does.
-    run(2, &[], &|run| run.kind = RunKind::Replay).await;
+    // A replay reads nothing, and what fails before it has looked at the source plans nothing, however often it does.
+    run(2, &["replayed"], &|run| run.kind = RunKind::Replay).await;
     for number in 3..80 {
         run(number, &[], &|_| ()).await;
     }
@@ -278,7 +278,35 @@ pub(crate) async fn the_newest_plan_of_what_is_new_tells_which_tables_are_read(b
         run(number, &["orders"], &|run| run.again = Some(again.clone())).await;
     }
     assert_eq!(read().await, ["orders", "people"]);
+    let everything = RunRetention {
+        ended_before: UnixMicros(i64::MAX),
+        keep: 0,
+    };
+    store.remove_runs(&hold, everything).await.unwrap();
+    assert_eq!(read().await, ["orders", "people"], "that run is remembered");
     run(160, &["people"], &|_| ()).await;
     assert_eq!(read().await, ["people"]);
     assert_eq!(store.tables_read("other").await.unwrap().len(), 0);
+}
+
+pub(crate) async fn a_table_whose_cursor_a_person_set_is_read_although_its_plan_is_gone(backend: Backend) {
+    let store = backend.open().await;
+    let hold = started(&*store).await;
+    let more = vec![plan("people", &[], 0)];
+    store.store_plan(&hold, RUN, more).await.unwrap();
+    store.finish_run(&hold, end(RUN, RunStatus::Failed)).await.unwrap();
+    store.release(&hold).await.unwrap();
+    let replacement = CursorReplacement {
+        sync: SYNC.to_owned(),
+        table: "people".to_owned(),
+        from_revision: 0,
+        cursor_column: "id".to_owned(),
+        cursor: CursorValue::Int(1),
+        at: later(1),
+    };
+    store.set_state(replacement).await.unwrap();
+    let interrupted = store.get_run(RUN).await.unwrap().unwrap();
+    assert_eq!(interrupted.tables.len(), 1);
+    let read = store.tables_read(SYNC).await.unwrap();
+    assert_eq!(Vec::from_iter(read), ["events", "people"]);
 }
