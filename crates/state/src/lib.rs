@@ -50,5 +50,5 @@ pub use run::{
 };
 pub use run_log::{LogLevel, LogLine, RunLog, StoredLogLine};
 pub use store::StateStore;
-pub use table_state::{CursorReplacement, Reset, StoredState};
+pub use table_state::{CursorReplacement, Reset, StoredState, TablesRead};
 pub use turn::{DAEMON, DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry, TurnStatus};

@@ -66,16 +66,11 @@ impl FromStr for RunStatus {
     type Err = UnknownRunStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [
-            Self::Running,
-            Self::Completed,
-            Self::CompletedWithRejects,
-            Self::Failed,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == text)
-        .ok_or_else(|| UnknownRunStatus(text.to_owned()))
+        [Self::Running]
+            .into_iter()
+            .chain(Self::ENDS)
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| UnknownRunStatus(text.to_owned()))
     }
 }
 

@@ -35,7 +35,7 @@ mod states;
 mod turns;
 mod worker;
 
-use std::{collections::BTreeSet, fmt, path::Path, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use longshore_core::{Error, Result};
@@ -57,7 +57,7 @@ use crate::{
     },
     run_log::{LogLine, RunLog},
     store::StateStore,
-    table_state::{CursorReplacement, Reset, StoredState},
+    table_state::{CursorReplacement, Reset, StoredState, TablesRead},
     turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
 };
 
@@ -315,7 +315,7 @@ impl StateStore for SqliteStore {
         self.worker.read(move |tx| runs::list(tx, &filter, limit)).await
     }
 
-    async fn tables_read(&self, sync: &str) -> Result<BTreeSet<String>> {
+    async fn tables_read(&self, sync: &str) -> Result<TablesRead> {
         let sync = sync.to_owned();
         self.worker.read(move |tx| plans::tables_read(tx, &sync)).await
     }

@@ -1,6 +1,6 @@
 //! The trait: what may be called when, and what is promised.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use longshore_core::Result;
@@ -19,7 +19,7 @@ use crate::{
         StartedAttempt, UncertainRows,
     },
     run_log::{LogLine, RunLog},
-    table_state::{CursorReplacement, Reset, StoredState},
+    table_state::{CursorReplacement, Reset, StoredState, TablesRead},
     turn::{DueTimes, NewTurn, ScheduledSync, Turn, TurnEnd, TurnRetry},
 };
 
@@ -177,7 +177,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     async fn read_log(&self, run_id: &str, after: i64, limit: u32) -> Result<RunLog>;
 
     /// Removes runs of the sync that are too old or too many, with all that is stored about them; returns how many. Stays: a run that goes on, the latest
-    /// of the sync that could be gone on with, the one of [`tables_read`](Self::tables_read), and whatever the ledger of rejects names. At most [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
+    /// of the sync that could be gone on with, the one of [`tables_read`](Self::tables_read), and whatever the ledger of rejects names. At most
+    /// [`crate::run::MAX_RUNS_REMOVED_AT_ONCE`] go at once.
     async fn remove_runs(&self, hold: &Hold, retention: RunRetention) -> Result<u64>;
 
     /// Removes runs of syncs that are none of `configured`, which nobody runs any more, as [`remove_runs`](Self::remove_runs) does those of a sync.
@@ -188,8 +189,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     async fn list_runs(&self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>>;
 
     /// The tables that a sync reads, by name: those of its newest run that has planned some and reads what is new, not a range again, and those whose cursor a
-    /// person has set since. A table that left the sync keeps its state, and is none of them. Empty: there was no such run yet.
-    async fn tables_read(&self, sync: &str) -> Result<BTreeSet<String>>;
+    /// person has set since. A table that left the sync keeps its state, and is none of them. None is named where there was no such run yet.
+    async fn tables_read(&self, sync: &str) -> Result<TablesRead>;
 
     /// One run with its attempts, tables and partitions.
     async fn get_run(&self, run_id: &str) -> Result<Option<RunDetails>>;

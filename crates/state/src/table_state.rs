@@ -1,5 +1,7 @@
 //! The stored cursor state of a table.
 
+use std::collections::BTreeSet;
+
 use longshore_core::{CursorValue, Result, TableState};
 
 use crate::moment::UnixMicros;
@@ -28,6 +30,27 @@ impl StoredState {
     /// `state_unreadable`: see [`TableState::from_document`].
     pub fn state(&self) -> Result<TableState> {
         TableState::from_document(&self.document).map_err(|error| error.with_table(&self.table))
+    }
+}
+
+/// The tables that a sync reads; see [`crate::StateStore::tables_read`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TablesRead {
+    /// Empty: no run of the sync has told yet.
+    pub(crate) names: BTreeSet<String>,
+}
+
+impl TablesRead {
+    /// The names; none where no run of the sync has told yet.
+    #[must_use]
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Whether the table is one of them, or may be: where nothing is known, each may.
+    #[must_use]
+    pub fn may_be(&self, table: &str) -> bool {
+        self.names.is_empty() || self.names.contains(table)
     }
 }
 

@@ -280,11 +280,7 @@ async fn shown(service: &Service, standing: Standing) -> Result<ShownSync> {
     let pending = service.store.count_rejects(&pending).await?;
     let history = history(service, &view.name).await?;
     Ok(ShownSync {
-        freshness: oldest(
-            cursors
-                .iter()
-                .filter(|cursor| read.is_empty() || read.contains(&cursor.table)),
-        ),
+        freshness: oldest(cursors.iter().filter(|cursor| read.may_be(&cursor.table))),
         cursors,
         pending_rejects: pending.iter().map(|count| count.rejects).sum(),
         history,
@@ -375,7 +371,7 @@ impl From<&Activity> for ShownActivity {
         Self {
             due_at: activity.due_at.map(Moment),
             since: activity.since.into(),
-            kind: activity.kind.to_owned(),
+            kind: activity.kind.as_str().to_owned(),
             run_id: activity.run_id.clone(),
             attempt: activity.attempt,
             tries: activity.tries,

@@ -207,7 +207,7 @@ impl Metrics {
     ) -> longshore_core::Result<()> {
         let read = store.tables_read(sync).await?;
         let mut cursors = BTreeMap::new();
-        for stored in stored.filter(|stored| read.is_empty() || read.contains(&stored.table)) {
+        for stored in stored.filter(|stored| read.may_be(&stored.table)) {
             if let Some(cursor) = stored.state()?.cursor {
                 cursors.insert(stored.table.clone(), cursor);
             }

@@ -12,7 +12,7 @@ use std::{
 
 use longshore_config::{Configuration, Secrets};
 use longshore_core::{Error, Result};
-use longshore_state::{NewTurn, StateStore, Trigger, TurnEnd, TurnRetry, TurnStatus};
+use longshore_state::{NewTurn, RunKind, StateStore, Trigger, TurnEnd, TurnRetry, TurnStatus};
 use tokio::{
     signal::unix::Signal,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -357,7 +357,7 @@ impl Daemon {
 
     fn run_ended(&mut self, sync: &str, outcome: SyncOutcome) {
         self.watch_progress();
-        let kind = self.running.remove(sync).map_or("sync", |task| task.kind);
+        let kind = self.running.remove(sync).map_or(RunKind::Sync, |task| task.kind);
         self.watched.remove(sync);
         if let Some(answer) = self.replaying.remove(sync) {
             // Whoever asked may have gone away.
@@ -370,10 +370,10 @@ impl Daemon {
         self.tell_end((sync, kind), &how, outcome, tries);
     }
 
-    fn tell_end(&mut self, (sync, kind): (&str, &'static str), how: &Ended, outcome: SyncOutcome, tries_before: u32) {
+    fn tell_end(&mut self, (sync, kind): (&str, RunKind), how: &Ended, outcome: SyncOutcome, tries_before: u32) {
         let draining = self.ending != Ending::No;
         let retry_at = self.scheduler.sync(sync).and_then(|sync| sync.will_retry_at());
-        let retry_at = retry_at.filter(|_| kind == "sync");
+        let retry_at = retry_at.filter(|_| kind == RunKind::Sync);
         let (verdict, error) = match how {
             // It waits for another process, and did not begin.
             Ended::HeldElsewhere(error) => {
@@ -387,7 +387,9 @@ impl Daemon {
             Ended::Cancelled => (RunOutcome::Cancelled, None),
             Ended::Failed(error) if retry_at.is_some() => (RunOutcome::WillRetry, Some(error.clone())),
             // It would be tried again, had nobody cancelled it.
-            Ended::Failed(error) if kind == "sync" && error.retryable => (RunOutcome::Cancelled, Some(error.clone())),
+            Ended::Failed(error) if kind == RunKind::Sync && error.retryable => {
+                (RunOutcome::Cancelled, Some(error.clone()))
+            }
             Ended::Failed(error) => (RunOutcome::Failed, Some(error.clone())),
         };
         self.held_elsewhere.remove(sync);
@@ -405,14 +407,14 @@ impl Daemon {
                 "failed"
             ),
         }
-        if kind == "sync" {
+        if kind == RunKind::Sync {
             // An outage is tried again and again: at some time it has to be told.
             let not_yet = verdict == RunOutcome::WillRetry && tries_before + 1 < TOLD_AFTER_TRIES;
             let not_yet = not_yet || verdict == RunOutcome::Cancelled;
             self.alerting.run_ended(sync, condition::Ended::of(&outcome, not_yet));
         }
         let succeeded = match verdict {
-            _ if kind == "replay" => None,
+            _ if kind == RunKind::Replay => None,
             RunOutcome::Completed => Some(true),
             RunOutcome::Failed | RunOutcome::WillRetry => Some(false),
             RunOutcome::Cancelled | RunOutcome::Interrupted => None,

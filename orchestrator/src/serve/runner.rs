@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use longshore_config::{Configuration, Source};
 use longshore_core::Error;
-use longshore_state::{Holder, StateStore, Trigger};
+use longshore_state::{Holder, RunKind, StateStore, Trigger};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -41,8 +41,7 @@ pub(super) enum Work {
 
 /// A run that goes on.
 pub(super) struct RunningTask {
-    /// `sync` or `replay`.
-    pub(super) kind: &'static str,
+    pub(super) kind: RunKind,
     pub(super) cancel: CancellationToken,
     pub(super) progress: Progress,
 }
@@ -73,8 +72,8 @@ impl Runner {
     ) -> RunningTask {
         let running = RunningTask {
             kind: match work {
-                Work::Turn(_) => "sync",
-                Work::Replay(_) => "replay",
+                Work::Turn(_) => RunKind::Sync,
+                Work::Replay(_) => RunKind::Replay,
             },
             cancel: CancellationToken::new(),
             progress: Progress::default(),

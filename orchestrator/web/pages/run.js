@@ -38,8 +38,8 @@ export function runView(id) {
 function render({ run, log, ledger }, context) {
   const { now, operator, rejects } = context;
   const what = run.kind === "replay" ? "Replay" : "Run";
-  const goesOn = run.status === "running" && run.progress;
-  const isInterrupted = run.status === "running" && !run.progress && !run.elsewhere;
+  const runsHere = run.status === "running" && run.progress;
+  const goesOn = runsHere || run.elsewhere;
   return [
     h(
       "p",
@@ -52,15 +52,15 @@ function render({ run, log, ledger }, context) {
       "div",
       { class: "heading" },
       h("h1", {}, `${what} of ${run.sync}`),
-      badge(isInterrupted ? "interrupted" : run.status),
-      operator && goesOn
+      badge(run.status === "running" && !goesOn ? "interrupted" : run.status),
+      operator && runsHere
         ? h("div", { class: "buttons" }, h("button", { type: "button", class: "danger", "data-action": "cancelRun", "data-sync": run.sync, "data-run": run.run_id }, "Cancel", h("span", { class: "unseen" }, " this run")))
         : null,
     ),
     facts([
       ["Started", exactly(run.started_at)],
-      ["Ended", goesOn || run.elsewhere ? null : exactly(run.ended_at, "no recorded end")],
-      ["Took", goesOn || run.elsewhere ? `${duration(secondsBetween(run.started_at, now))} so far` : run.duration_ms === null ? null : duration(run.duration_ms / 1000)],
+      ["Ended", goesOn ? null : exactly(run.ended_at, "no recorded end")],
+      ["Took", goesOn ? `${duration(secondsBetween(run.started_at, now))} so far` : run.duration_ms === null ? null : duration(run.duration_ms / 1000)],
       ["Attempts", count(run.attempt)],
       ["Reads again", run.again ? `from ${run.again.from ?? "the beginning"} to before ${run.again.to ?? "the end"}` : null],
       ["Uncertain", run.uncertain > 0 ? `${counted(run.uncertain, "row")} at most may be there twice` : null],
@@ -69,7 +69,7 @@ function render({ run, log, ledger }, context) {
     ]),
     errorBox(run.error, run.status === "cancelled" ? "It was stopped" : "It stopped at an error"),
     run.warnings.length > 0 ? h("ul", { class: "warnings", "aria-label": "Warnings" }, run.warnings.map((warning) => h("li", {}, warning))) : null,
-    goesOn ? h("section", { class: "current", "aria-labelledby": "now-title", "data-key": "now" }, h("h2", { id: "now-title" }, "Progress"), progress(run.progress)) : null,
+    runsHere ? h("section", { class: "current", "aria-labelledby": "now-title", "data-key": "now" }, h("h2", { id: "now-title" }, "Progress"), progress(run.progress)) : null,
     run.kind === "replay" ? null : tables(run),
     retries(run),
     attempts(run),

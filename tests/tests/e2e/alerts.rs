@@ -103,11 +103,7 @@ async fn a_daemon_tells_of_rejects_and_of_lag_beyond_their_bounds_and_when_they_
     let webhook = Webhook::start().await?;
     let mut quay = Quay::open().await?;
     quay.longshore.set_variable("ALERT_WEBHOOK", &webhook.address);
-    let file = quay.longshore.folder().join("longshore.yml");
-    let text = std::fs::read_to_string(&file).context("the configuration can not be read")?;
-    let alerts = "  alerts: { url: \"${ALERT_WEBHOOK}\", max_rejects: 1, max_lag: 1h }\n  tables: [people]";
-    quay.longshore
-        .write("longshore.yml", &text.replacen("  tables: [people]", alerts, 1))?;
+    quay.add_to_people("alerts: { url: \"${ALERT_WEBHOOK}\", max_rejects: 1, max_lag: 1h }")?;
     quay.add_people(3).await?;
     // Two people are refused as a whole; of one more a column, which does not count.
     let refused = "INSERT INTO people (ref, name) VALUES (E'eve\\n1', 'Eve'), (E'eve\\n2', 'Eve')";

@@ -95,6 +95,14 @@ spec:
         self.database.execute(&statement).await
     }
 
+    /// Gives the sync `people` one more option, as a line of YAML.
+    pub(crate) fn add_to_people(&self, option: &str) -> Result<()> {
+        let tables = "  tables: [people]\n";
+        let more = format!("{tables}  {option}\n");
+        let text = self.configuration().replacen(tables, &more, 1);
+        self.longshore.write("longshore.yml", &text)
+    }
+
     pub(crate) async fn serve(&self, more: &[&str]) -> Result<Served> {
         Served::start(&self.longshore, more).await
     }

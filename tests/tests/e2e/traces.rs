@@ -9,7 +9,6 @@ use longshore_tests::{
     Context, PATIENCE, Result,
     collector::{Collected, Collector, Span},
     eventually,
-    processes::Process,
 };
 use tokio::net::TcpListener;
 
@@ -146,19 +145,10 @@ async fn headers_reach_the_collector_from_every_process_and_nobody_else_sees_the
     let headers = format!("authorization=Bearer%20{CANARY}");
     generated.longshore.set_variable("OTEL_EXPORTER_OTLP_HEADERS", &headers);
     let running = generated.longshore.start(["sync", "--log-level", "trace"])?;
-    // A process that was only just made still is the one that made it.
-    let are_plugins = |plugins: &Vec<Process>| {
-        let is_plugin =
-            |process: &Process| process.program().starts_with("longshore-") && process.environment().contains("PATH=");
-        plugins.len() == 2 && plugins.iter().all(is_plugin)
-    };
-    let plugins = eventually(
-        "both plugins work, and their environments can be read",
-        PATIENCE,
-        async || Some(running.plugins()).filter(are_plugins),
-    )
-    .await?;
-    for plugin in plugins {
+    // By their programs: a process that was only just made still is the one that made it.
+    for program in ["longshore-source-generate", "longshore-destination-discard"] {
+        let plugin = running.plugin(program).await?;
+        assert!(plugin.environment().contains("PATH="), "environments can be read");
         assert!(
             !plugin.environment().contains(CANARY),
             "{}: in its environment",

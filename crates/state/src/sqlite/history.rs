@@ -40,7 +40,8 @@ fn first_sync_after(tx: &Transaction<'_>, sync: &str) -> Result<Option<String>, 
     Ok(statement.query_row([sync], |row| row.get(0)).optional()?)
 }
 
-/// What somebody may still need stays: a run that goes on, the sync's latest that began, which the next one may go on with, the one that tells which tables the sync reads, and every run that the ledger of rejects names.
+/// What somebody may still need stays: a run that goes on, the sync's latest that began, which the next one may go on with, the one that tells which tables the
+/// sync reads, and every run that the ledger of rejects names.
 fn remove_of(tx: &Transaction<'_>, sync: &str, retention: RunRetention, at_most: u32) -> Result<u64, Failure> {
     let removed = tx
         .prepare_cached(&format!(

@@ -1,6 +1,6 @@
 //! What a run has planned for its tables, and how far it is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use longshore_core::{
     CursorValue,
@@ -20,6 +20,7 @@ use crate::{
     hold::Hold,
     moment::UnixMicros,
     run::{NewTablePlan, PartitionProgress, Promotion, TableProgress},
+    table_state::TablesRead,
 };
 
 pub(super) fn store(tx: &Transaction<'_>, hold: &Hold, run_id: &str, plans: &[NewTablePlan]) -> Result<(), Failure> {
@@ -131,14 +132,15 @@ pub(super) fn drop_payload(tx: &Transaction<'_>, run: i64) -> Result<(), Failure
 pub(super) const NEWEST_PLAN: &str = "SELECT id FROM runs WHERE sync = ?1 AND kind = 'sync' AND again IS NULL AND EXISTS (SELECT 1 FROM run_tables WHERE run = runs.id) ORDER BY id DESC LIMIT 1";
 
 /// The names of the tables of that run. Where a person has set a cursor since, an interrupted run has forgotten what it had planned for the table.
-pub(super) fn tables_read(tx: &Transaction<'_>, sync: &str) -> Result<BTreeSet<String>, Failure> {
+pub(super) fn tables_read(tx: &Transaction<'_>, sync: &str) -> Result<TablesRead, Failure> {
     let mut statement = tx.prepare_cached(&format!(
         "WITH newest AS (SELECT id, started_at FROM runs WHERE id = ({NEWEST_PLAN}))
          SELECT table_name FROM run_tables WHERE run = (SELECT id FROM newest)
          UNION SELECT table_name FROM states WHERE sync = ?1 AND run_id IS NULL AND updated_at >= (SELECT started_at FROM newest)"
     ))?;
     let names = statement.query_map([sync], |row| row.get(0))?;
-    Ok(names.collect::<Result<_, _>>()?)
+    let names = names.collect::<Result<_, _>>()?;
+    Ok(TablesRead { names })
 }
 
 pub(super) fn progress(tx: &Transaction<'_>, run: i64) -> Result<Vec<TableProgress>, Failure> {

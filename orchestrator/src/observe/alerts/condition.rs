@@ -165,19 +165,16 @@ pub fn after_a_run(rules: &Alerts, ended: &Ended) -> Verdicts {
 #[must_use]
 pub fn of_lag(rules: &Alerts, tables: impl Iterator<Item = (String, f64)>) -> Verdicts {
     let furthest = tables.max_by(|(_, one), (_, other)| one.total_cmp(other));
-    let Some(bound) = rules.max_lag else {
-        return vec![(Condition::Lag, None)];
-    };
     // Before the first cursor, or where no table with one is left, none is behind.
-    let Some((table, seconds)) = furthest else {
-        return vec![(Condition::Lag, None)];
-    };
-    let bound_seconds = bound.duration().as_secs();
-    let details = (seconds > bound.duration().as_secs_f64()).then(|| Details::Lags {
+    let beyond = rules
+        .max_lag
+        .zip(furthest)
+        .filter(|(bound, (_, seconds))| *seconds > bound.duration().as_secs_f64());
+    let details = beyond.map(|(bound, (table, seconds))| Details::Lags {
         table,
         seconds,
         bound: bound.to_string(),
-        bound_seconds,
+        bound_seconds: bound.duration().as_secs(),
     });
     vec![(Condition::Lag, details)]
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use longshore_config::Configuration;
 use longshore_core::Result;
 use longshore_schedule::Rhythm;
+use longshore_state::RunKind;
 
 use super::Daemon;
 use crate::{
@@ -137,7 +138,7 @@ impl Daemon {
         Some(Activity {
             due_at: sync.due().filter(|_| !is_replay).map(|due| due.last),
             since: sync.waits_since().unwrap_or_else(|| self.options.clock.now()),
-            kind: if is_replay { "replay" } else { "sync" },
+            kind: if is_replay { RunKind::Replay } else { RunKind::Sync },
             run_id: None,
             attempt: None,
             tries,

@@ -1,7 +1,7 @@
 //! What happens in a daemon, for whoever listens.
 
 use longshore_core::Error;
-use longshore_state::UnixMicros;
+use longshore_state::{RunKind, UnixMicros};
 use serde::Serialize;
 
 use super::view::{Readiness, TableView};
@@ -22,8 +22,8 @@ pub enum Event {
     RunStarted {
         /// The sync.
         sync: String,
-        /// `sync` or `replay`.
-        kind: &'static str,
+        /// What it does.
+        kind: RunKind,
         /// The run.
         run_id: String,
         /// Above 1: it goes on where an earlier attempt stopped.
@@ -93,8 +93,8 @@ pub enum Event {
 pub struct RunEnded {
     /// The sync.
     pub sync: String,
-    /// `sync` or `replay`.
-    pub kind: &'static str,
+    /// What it does.
+    pub kind: RunKind,
     /// What becomes of it now.
     pub outcome: RunOutcome,
     /// Its counts, when it came to begin; the same as `longshore sync --json` prints.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use longshore_core::{CursorValue, Error};
-use longshore_state::UnixMicros;
+use longshore_state::{RunKind, UnixMicros};
 use serde::Serialize;
 
 use crate::engine::progress::Progress;
@@ -67,8 +67,8 @@ pub struct Activity {
     pub due_at: Option<UnixMicros>,
     /// Since when it goes on or waits.
     pub since: UnixMicros,
-    /// `sync` or `replay`.
-    pub kind: &'static str,
+    /// What it does.
+    pub kind: RunKind,
     /// The run in the history, once it has begun.
     pub run_id: Option<String>,
     /// The attempt of that run.

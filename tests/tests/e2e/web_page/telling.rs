@@ -9,10 +9,7 @@ use crate::served::Quay;
 /// A sync with a schedule that is not due while a test runs, and a run of it: five people of three hours ago, and two with something that is refused.
 async fn visit() -> Result<Visit> {
     let quay = Quay::open().await?;
-    let file = quay.longshore.folder().join("longshore.yml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let scheduled = text.replacen("  tables: [people]", "  tables: [people]\n  schedule: '0 0 29 2 *'", 1);
-    quay.longshore.write("longshore.yml", &scheduled)?;
+    quay.add_to_people("schedule: '0 0 29 2 *'")?;
     quay.add_people(5).await?;
     quay.add_reject("eve").await?;
     let long = "INSERT INTO people (ref, name) VALUES ('mallory', repeat('x', 301))";
@@ -86,8 +83,8 @@ async fn a_run_is_shown_with_its_counts_its_cursors_and_what_was_logged() -> Res
     let lines = visit.texts("[data-key=log] li").await?;
     let messages = logged.iter().filter_map(|line| line["message"].as_str());
     for message in messages {
-        let is_shown = |line: &&String| line.contains(message.trim());
-        assert!(lines.iter().any(|line| is_shown(&line)), "{message} in {lines:#?}");
+        let is_shown = lines.iter().any(|line| line.contains(message.trim()));
+        assert!(is_shown, "{message} in {lines:#?}");
     }
     visit.picture("run-told").await?;
     visit.ends_well().await
