@@ -13,16 +13,36 @@ use crate::{
 
 impl Daemon {
     pub(super) async fn grant(&mut self, wish: Wish) {
-        // Whoever asked may have gone away; the wish is granted all the same.
         match wish {
-            Wish::RunNow { sync, answer } => drop(answer.send(self.run_now(&sync).await)),
-            Wish::Pause { sync, answer } => drop(answer.send(self.set_paused(&sync, true).await)),
-            Wish::Resume { sync, answer } => drop(answer.send(self.set_paused(&sync, false).await)),
-            Wish::CancelSync { sync, answer } => drop(answer.send(self.cancel_sync(&sync))),
-            Wish::CancelRun { run_id, answer } => drop(answer.send(self.cancel_run(&run_id))),
+            Wish::RunNow { sync, answer } => {
+                let started = self.run_now(&sync).await;
+                self.answer(answer, started);
+            }
+            Wish::Pause { sync, answer } => {
+                let paused = self.set_paused(&sync, true).await;
+                self.answer(answer, paused);
+            }
+            Wish::Resume { sync, answer } => {
+                let resumed = self.set_paused(&sync, false).await;
+                self.answer(answer, resumed);
+            }
+            Wish::CancelSync { sync, answer } => {
+                let cancelled = self.cancel_sync(&sync);
+                self.answer(answer, cancelled);
+            }
+            Wish::CancelRun { run_id, answer } => {
+                let cancelled = self.cancel_run(&run_id);
+                self.answer(answer, cancelled);
+            }
             Wish::Replay { sync, replay, answer } => self.replay(&sync, replay, answer),
             Wish::Reload { answer } => self.reload(Some(answer)),
         }
+    }
+
+    /// Whoever asked sees at once what came of it, and may have gone away: the wish is granted all the same.
+    fn answer<T>(&mut self, answer: Answer<T>, granted: Result<T>) {
+        self.publish();
+        answer.send(granted).ok();
     }
 
     fn require(&self, name: &str) -> Result<()> {

@@ -51,6 +51,18 @@ async fn a_sync_that_another_process_runs_is_waited_for_and_not_counted() {
     assert_eq!(counted, None, "{scraped}");
 }
 
+/// On two threads, as a daemon runs: who was answered asks while the daemon goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_answered_sees_what_came_of_the_wish() {
+    let serving = Serving::start().await;
+    for _ in 0..100 {
+        serving.handle.pause("a").await.unwrap();
+        assert!(serving.handle.view("a").unwrap().paused);
+        serving.handle.resume("a").await.unwrap();
+        assert!(!serving.handle.view("a").unwrap().paused);
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_somebody_asks_for_is_told_from_its_wish_to_its_end() {
     let serving = Serving::start().await;
